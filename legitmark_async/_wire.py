@@ -1,0 +1,58 @@
+"""A call and its answer as they stand between the endpoints and the transport."""
+
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from attrs import frozen
+
+T = TypeVar("T")
+
+
+class Headers(Protocol):
+    """The headers of an answer: any case, and a name may stand there twice."""
+
+    def get(self, key: str, /) -> str | None:
+        """Return the first value of a header."""
+
+    def getall(self, key: str, default: list[str], /) -> list[str]:
+        """Return every value of a header."""
+
+    def __contains__(self, key: object, /) -> bool: ...
+
+
+@frozen(kw_only=True)
+class Request(Generic[T]):
+    """A call, encoded once, before its first try.
+
+    Attributes:
+        method: HTTP method.
+        path: Path below the base URL, percent-encoded.
+        body: JSON text, or None.
+        repeatable: Whether the call may be repeated although the server may have carried it out.
+        reference_id: Of a create, the reference of its draft.
+        read: Takes the JSON value of a success and gives the result.
+    """
+
+    method: str
+    path: str
+    read: Callable[[object], T]
+    body: bytes | None = None
+    repeatable: bool = False
+    reference_id: str | None = None
+
+
+@frozen
+class Response:
+    """An answer, read to its end.
+
+    Attributes:
+        status: HTTP status.
+        headers: HTTP headers.
+        body: The whole body, decompressed.
+        request_id: The server's id of the request, or else ours.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes
+    request_id: str

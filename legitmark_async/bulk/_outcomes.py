@@ -1,0 +1,100 @@
+"""What becomes of each draft of a bulk run, and of the run as a whole."""
+
+from attrs import frozen
+
+from legitmark_async.errors import LegitmarkError, OutcomeUnknownError
+from legitmark_async.models import ServiceRequest, ServiceRequestDraft
+
+
+@frozen
+class Created:
+    """The service request was created.
+
+    Attributes:
+        draft: The draft, with its `origin`.
+        service_request: What the API answered.
+    """
+
+    draft: ServiceRequestDraft
+    service_request: ServiceRequest
+
+
+@frozen
+class Failed:
+    """The service request was surely not created.
+
+    Attributes:
+        draft: The draft, with its `origin`.
+        error: Why not. A `ConfigurationError` if the draft itself is wrong: then nothing was sent.
+    """
+
+    draft: ServiceRequestDraft
+    error: LegitmarkError
+
+
+@frozen
+class Unknown:
+    """The service request may or may not have been created.
+
+    Attributes:
+        draft: The draft, with its `origin`.
+        error: What happened; its cause tells more.
+    """
+
+    draft: ServiceRequestDraft
+    error: OutcomeUnknownError
+
+
+@frozen
+class Skipped:
+    """The draft was not sent.
+
+    Attributes:
+        draft: The draft, with its `origin`.
+        reason: Why not: its reference was in the input before, or the run was stopped.
+    """
+
+    draft: ServiceRequestDraft
+    reason: str
+
+
+Outcome = Created | Failed | Unknown | Skipped
+
+
+@frozen(kw_only=True)
+class RunProgress:
+    """A snapshot of a bulk run. `taken` is always the sum of the outcomes and of `active`.
+
+    Attributes:
+        taken: Drafts read from the input.
+        created: Drafts that became service requests.
+        failed: Drafts that surely did not.
+        unknown: Drafts of which it isn't known.
+        skipped: Drafts that were not sent.
+        active: Drafts under way: waiting for the rate limit, in flight, or between two tries.
+        refused: Requests that the rate limit refused (429); each was sent again.
+        seconds: Since the run began, or how long it took.
+        opens_in: Seconds for which the rate limit lets nobody leave, as far as is known.
+        stopped: Why the run takes no more drafts, or None: `input ended`, `left early`, or what stopped it.
+    """
+
+    taken: int = 0
+    created: int = 0
+    failed: int = 0
+    unknown: int = 0
+    skipped: int = 0
+    active: int = 0
+    refused: int = 0
+    seconds: float = 0.0
+    opens_in: float = 0.0
+    stopped: str | None = None
+
+    @property
+    def done(self) -> int:
+        """Drafts that have their outcome."""
+        return self.created + self.failed + self.unknown + self.skipped
+
+    @property
+    def per_second(self) -> float:
+        """Service requests created a second, over the whole run."""
+        return self.created / self.seconds if self.seconds else 0.0
