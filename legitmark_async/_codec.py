@@ -101,29 +101,34 @@ def _converter() -> Converter:
 
 
 def _model_hook(converter: Converter, cls: type[AttrsInstance]) -> _Hook:
-    """Build the reader of one model: a hook per field, looked up once."""
-    attributes = {attribute.name: attribute for attribute in fields(cls)}
-    attributes.pop("raw")
-    required = tuple(name for name, attribute in attributes.items() if attribute.default is NOTHING)
+    """Build the reader of one model, with the hooks of its fields looked up once."""
+    attributes = {attribute.name: attribute for attribute in fields(cls) if attribute.name != "raw"}
     readers = tuple((name, *_field_hook(converter, attribute)) for name, attribute in attributes.items())
+    required = {name for name, attribute in attributes.items() if attribute.default is NOTHING}
 
     def structure_model(payload: Any, _: object) -> AttrsInstance:  # noqa: ANN401  # JSON is anything
         if type(payload) is not dict:
             raise UnreadableError(f" is {_name(payload)}, not an object")
-        known: dict[str, Any] = {"raw": payload}
-        for name, hook, cls_of_field in readers:
-            value = payload.get(name)
-            if value is not None:
-                try:
-                    known[name] = hook(value, cls_of_field)
-                except (ValueError, TypeError, OverflowError):
-                    continue
+        known = _readable_fields(payload, readers)
+        known["raw"] = payload
         for name in required:
             if name not in known:
                 raise UnreadableError(_lacking(payload, name))
         return cls(**known)
 
     return structure_model
+
+
+def _readable_fields(payload: Mapping[str, Any], readers: tuple[tuple[str, _Hook, Any], ...]) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    for name, hook, cls in readers:
+        value = payload.get(name)
+        if value is not None:
+            try:
+                known[name] = hook(value, cls)
+            except (ValueError, TypeError, OverflowError):
+                continue
+    return known
 
 
 def _field_hook(converter: Converter, attribute: "Attribute[Any]") -> tuple[_Hook, Any]:

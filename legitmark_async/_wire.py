@@ -13,9 +13,11 @@ class Headers(Protocol):
 
     def get(self, key: str, /) -> str | None:
         """Return the first value of a header."""
+        ...
 
     def getall(self, key: str, default: list[str], /) -> list[str]:
         """Return every value of a header."""
+        ...
 
     def __contains__(self, key: object, /) -> bool: ...
 

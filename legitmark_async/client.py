@@ -14,7 +14,6 @@ from legitmark_async._call import Caller
 from legitmark_async._pacer import Gate, Pacer
 from legitmark_async._retry import Quota, Retrier
 from legitmark_async._transport import Transport
-from legitmark_async.errors import ConfigurationError
 from legitmark_async.options import (
     DEFAULT_ASSET_URL,
     DEFAULT_BASE_URL,
@@ -130,9 +129,7 @@ class Legitmark:
         capacity = min(checked_count("concurrency", concurrency), transport.connections or concurrency)
         pacer = Pacer(Gate(capacity, random), clock=clock, sleep=sleep)
         shared = _Shared(transport, pacer, Quota(retry.quota), concurrency, asset_url, clock, sleep, random)
-        options = _Options(
-            retry, timeouts.deadline, checked_language(language), checked_on_ambiguous(on_ambiguous)
-        )
+        options = _Options(retry, timeouts.deadline, checked_language(language), checked_on_ambiguous(on_ambiguous))
         self._assemble(shared, options)
 
     @classmethod
@@ -151,9 +148,9 @@ class Legitmark:
     def with_options(
         self,
         *,
-        deadline: float | None | Literal[_Unset.UNSET] = _UNSET,
+        deadline: float | Literal[_Unset.UNSET] | None = _UNSET,
         retry: RetryPolicy | Literal[_Unset.UNSET] = _UNSET,
-        language: str | None | Literal[_Unset.UNSET] = _UNSET,
+        language: str | Literal[_Unset.UNSET] | None = _UNSET,
         on_ambiguous: OnAmbiguous | Literal[_Unset.UNSET] = _UNSET,
     ) -> Self:
         """Return a view of this client with other options, over the same connections, gate, limits and quota.
@@ -177,7 +174,7 @@ class Legitmark:
         if on_ambiguous is not _UNSET:
             options = evolve(options, on_ambiguous=checked_on_ambiguous(on_ambiguous))
         view = object.__new__(type(self))
-        view._assemble(self._shared, options)  # noqa: SLF001  # it is one of our own
+        view._assemble(self._shared, options)  # it is one of our own
         return view
 
     @property

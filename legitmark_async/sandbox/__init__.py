@@ -1,0 +1,28 @@
+"""A look-alike of the Legitmark Partner API on a loopback socket, for tests, demos and benchmarks.
+
+It has the documented operations around creating service requests, rate limits of four kinds, faults on
+demand, and a ledger of what really happened, so that a client's own account can be checked against it.
+It imports nothing from the rest of the package: what it answers comes from the contract alone.
+
+Example:
+    async with Sandbox(limits=Limits(partner=100, window=1.0), faults={"drop-after": 0.05}) as sandbox:
+        print(sandbox.url, sandbox.api_key)
+"""
+
+from legitmark_async.sandbox._faults import FAULT_KINDS, FaultKind
+from legitmark_async.sandbox._ledger import Ledger
+from legitmark_async.sandbox._limits import HeaderMode, Limits, ResetFormat, WindowKind
+from legitmark_async.sandbox._server import Sandbox
+from legitmark_async.sandbox._wire import SeenRequest
+
+__all__ = [
+    "FAULT_KINDS",
+    "FaultKind",
+    "HeaderMode",
+    "Ledger",
+    "Limits",
+    "ResetFormat",
+    "Sandbox",
+    "SeenRequest",
+    "WindowKind",
+]
