@@ -154,31 +154,36 @@ class Caller:
         try:
             result = await self._try(request, state, deadline)
         except LegitmarkError as error:
-            first: LegitmarkError | None = error
+            first = error
         else:
             self.retrier.succeeded(None)
             return result
-        state.verdict = Verdict()
-        async for attempt in self.retrier.loop(
-            state.verdict,
+        return await self._try_again(request, state, deadline, first)
+
+    async def _try_again(self, request: Request[T], state: CallState, deadline: float, first: LegitmarkError) -> T:
+        verdict = state.verdict = Verdict()
+        loop = self.retrier.loop(
+            verdict,
             repeatable=request.repeatable,
             time_left=lambda: deadline - self.clock(),
             hold=self.pacer.opens_in,
-        ):
+        )
+        async for attempt in loop:
             with attempt:
-                # Tenacity is given it as its first attempt, so that stop, wait and count are tenacity's.
-                if first is not None:
-                    error, first = first, None
-                    raise error
+                # Tenacity is given the failure as its first attempt, so that stop, wait and count are tenacity's.
+                if attempt.retry_state.attempt_number == 1:
+                    raise first
                 result = await self._try(request, state, deadline)
-        self.retrier.succeeded(state.verdict)
-        return result
+                self.retrier.succeeded(verdict)
+                return result
+        raise AssertionError("tenacity ends by an exception")  # pragma: no cover  # for the type checker
 
     async def _try(self, request: Request[T], state: CallState, deadline: float) -> T:
-        turn = self.pacer.try_acquire()
+        now = self.clock()
+        turn = self.pacer.try_acquire(now)
         if turn is None:
             turn = await self._wait_for_turn(state, deadline)
-        now = self.clock()
+            now = self.clock()
         state.waited = now - state.ended_at
         state.enter("request", now)
         state.request_id = self.transport.next_request_id()

@@ -14,6 +14,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from attrs import NOTHING, Attribute, AttrsInstance, fields, has
 from cattrs import Converter
+from cattrs.gen import make_dict_unstructure_fn, override
+
+from legitmark_async.models import ServiceRequestDraft
 
 try:
     import orjson
@@ -55,11 +58,8 @@ class UnreadableError(ValueError):
 
 def unstructure(draft: AttrsInstance) -> dict[str, Any]:
     """Turn a draft into its JSON object; fields that are None, and `origin`, are left out."""
-    return {
-        name: unstructure(value) if has(type(value)) else value
-        for name in _sent_fields(type(draft))
-        if (value := getattr(draft, name)) is not None
-    }
+    unstructured: dict[str, Any] = _converter().unstructure(draft)
+    return unstructured
 
 
 def structure(payload: object, cls: type[M], path: str = "$") -> M:
@@ -80,14 +80,10 @@ def structure(payload: object, cls: type[M], path: str = "$") -> M:
 
 
 @functools.cache
-def _sent_fields(cls: type[AttrsInstance]) -> tuple[str, ...]:
-    return tuple(attribute.name for attribute in fields(cls) if attribute.name != "origin")
-
-
-@functools.cache
 def _converter() -> Converter:
     # cattrs coerces by default: None becomes 'None', "false" becomes True. Here a value either is of its type or isn't.
-    converter = Converter(detailed_validation=False)
+    converter = Converter(detailed_validation=False, omit_if_default=True)
+    converter.register_unstructure_hook_factory(_is_draft, functools.partial(_draft_hook, converter))
     for cls in (str, bool):
         converter.register_structure_hook(cls, _exactly(cls))
     converter.register_structure_hook(int, _structure_int)
@@ -98,6 +94,14 @@ def _converter() -> Converter:
     converter.register_structure_hook_factory(_is_tuple, functools.partial(_tuple_hook, converter))
     converter.register_structure_hook_factory(has, functools.partial(_model_hook, converter))
     return converter
+
+
+def _is_draft(cls: object) -> bool:
+    return isinstance(cls, type) and issubclass(cls, ServiceRequestDraft)
+
+
+def _draft_hook(converter: Converter, cls: type[AttrsInstance]) -> Callable[[Any], dict[str, Any]]:
+    return make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, origin=override(omit=True))
 
 
 def _model_hook(converter: Converter, cls: type[AttrsInstance]) -> _Hook:
@@ -123,7 +127,10 @@ def _readable_fields(payload: Mapping[str, Any], readers: tuple[tuple[str, _Hook
     known: dict[str, Any] = {}
     for name, hook, cls in readers:
         value = payload.get(name)
-        if value is not None:
+        if type(value) is cls:
+            # Texts and truth values, most of what there is, need no hook.
+            known[name] = value
+        elif value is not None:
             try:
                 known[name] = hook(value, cls)
             except (ValueError, TypeError, OverflowError):

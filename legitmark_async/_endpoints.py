@@ -94,9 +94,7 @@ def decode_envelope(body: bytes) -> ErrorEnvelope:
     return evolve(_codec.structure(fields, ErrorEnvelope), raw=payload)
 
 
-def _response_error(
-    request: Request[T], response: Response, envelope: ErrorEnvelope, now: float
-) -> ResponseError:
+def _response_error(request: Request[T], response: Response, envelope: ErrorEnvelope, now: float) -> ResponseError:
     # A 2xx that says `success: false` is what its code says, if that is the code of an error.
     code = response.status
     if code in _SUCCESSES and envelope.code in _ERRORS:

@@ -8,6 +8,8 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from multidict import istr
+
 from legitmark_async._wire import Headers
 from legitmark_async.models import ErrorEnvelope, Limit, LimitType
 
@@ -26,7 +28,12 @@ _IN_MESSAGE = re.compile(r"\b(?:after|in|for)\s+(\d{1,6}(?:\.\d{1,6})?)\s*(?:s\b
 
 _SUFFIXES = (("Partner", LimitType.PARTNER), ("User", LimitType.USER))
 _NAMES = tuple(
-    (f"X-RateLimit-Limit-{suffix}", f"X-RateLimit-Remaining-{suffix}", f"X-RateLimit-Reset-{suffix}", limit_type)
+    (
+        f"X-RateLimit-Limit-{suffix}",
+        f"X-RateLimit-Remaining-{suffix}",
+        f"X-RateLimit-Reset-{suffix}",
+        limit_type,
+    )
     for suffix, limit_type in _SUFFIXES
 )
 
@@ -123,9 +130,7 @@ def reached_limit(envelope: ErrorEnvelope, limits: tuple[Limit, ...]) -> LimitTy
     return spent[0] if len(spent) == 1 else None
 
 
-def _exact_hold(
-    headers: Headers, envelope: ErrorEnvelope, limits: tuple[Limit, ...], now: float
-) -> float | None:
+def _exact_hold(headers: Headers, envelope: ErrorEnvelope, limits: tuple[Limit, ...], now: float) -> float | None:
     details = envelope.rate_limit
     if details is not None and details.reset_time is not None:
         return _until(details.reset_time.timestamp(), server_time(headers, envelope, now))

@@ -83,9 +83,7 @@ class Retrier:
     random: Random
     repeat_blindly: bool = False
 
-    def loop(
-        self, verdict: Verdict, *, repeatable: bool, time_left: Clock, hold: Clock
-    ) -> AsyncRetrying:
+    def loop(self, verdict: Verdict, *, repeatable: bool, time_left: Clock, hold: Clock) -> AsyncRetrying:
         """Return a fresh retry loop for one call.
 
         Args:
@@ -163,5 +161,3 @@ def _asks_too_much(error: BaseException | None) -> bool:
 
 def _failure(state: RetryCallState) -> BaseException | None:
     return None if state.outcome is None else state.outcome.exception()
-
-

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import aiohttp
 from attrs import define, field
+from multidict import istr
 
 from legitmark_async._wire import Request, Response
 from legitmark_async.errors import (
@@ -26,6 +27,8 @@ T = TypeVar("T")
 # A gzip of 200 KB can become 200 MB, so the limit is on what comes out of it.
 LARGEST_BODY = 16 * 1024 * 1024
 _ID_RANGE = 1 << 40
+_REQUEST_ID = istr("X-Request-Id")
+_AMAZON_REQUEST_ID = istr("x-amzn-RequestId")
 
 # From the most special class to the most general one: what became of the request, told by what aiohttp raised.
 _NEVER_SENT: tuple[type[BaseException], ...] = (
@@ -139,20 +142,6 @@ class Transport:
         self._sent += 1
         return f"{self._id_prefix}-{self._sent}"
 
-    async def send(self, request: Request[T], request_id: str, headers: Mapping[str, str]) -> Response:
-        """Send one try and read the whole answer.
-
-        Raises:
-            TransportError: There is no complete answer; the class and `maybe_processed` tell how far it got.
-            MalformedResponseError: The answer is larger than `LARGEST_BODY`.
-        """
-        try:
-            return await self._send(request, request_id, headers)
-        except _TRANSLATED as error:
-            translated = self._translate(request, error)
-        # Raised out here, so that no frame of aiohttp, with its buffers, hangs on it.
-        raise translated
-
     def require_open(self) -> aiohttp.ClientSession:
         """Return the session.
 
@@ -164,21 +153,36 @@ class Transport:
         if self._session.closed:
             raise ConfigurationError("the session passed to Legitmark() is closed: keep it open as long as the client")
         if self._loop is not asyncio.get_running_loop():
-            raise ConfigurationError("the client was opened in another event loop: close it there, and open it in this one")
+            raise ConfigurationError(
+                "the client was opened in another event loop: close it there, and open it in this one"
+            )
         return self._session
 
-    async def _send(self, request: Request[T], request_id: str, headers: Mapping[str, str]) -> Response:
-        async with self.require_open().request(
-            request.method,
-            self.base_url + request.path,
-            data=request.body,
-            headers={**self._headers, **headers, "X-Request-Id": request_id},
-            timeout=self._timeout,
-            allow_redirects=False,
-            raise_for_status=False,
-        ) as answer:
-            body = await _read(answer, request, request_id)
-            return Response(answer.status, answer.headers, body, _request_id(answer) or request_id)
+    async def send(self, request: Request[T], request_id: str, headers: Mapping[str, str]) -> Response:
+        """Send one try and read the whole answer.
+
+        Raises:
+            TransportError: There is no complete answer; the class and `maybe_processed` tell how far it got.
+            MalformedResponseError: The answer is larger than `LARGEST_BODY`.
+        """
+        try:
+            async with self.require_open().request(
+                request.method,
+                self.base_url + request.path,
+                data=request.body,
+                headers={_REQUEST_ID: request_id, **headers, **self._headers},
+                timeout=self._timeout,
+                allow_redirects=False,
+                raise_for_status=False,
+            ) as answer:
+                body = await answer.content.readany()
+                if not answer.content.at_eof():
+                    body = await _read_on(answer, body, request, request_id)
+                return Response(answer.status, answer.headers, body, _request_id(answer) or request_id)
+        except _TRANSLATED as error:
+            translated = self._translate(request, error)
+        # Raised out here, so that no frame of aiohttp, with its buffers, hangs on it.
+        raise translated
 
     def _translate(self, request: Request[T], error: BaseException) -> TransportError:
         call = (request.method, request.path)
@@ -196,10 +200,7 @@ class Transport:
         return translated
 
 
-async def _read(answer: aiohttp.ClientResponse, request: Request[T], request_id: str) -> bytes:
-    body = await answer.content.readany()
-    if answer.content.at_eof():
-        return body
+async def _read_on(answer: aiohttp.ClientResponse, body: bytes, request: Request[T], request_id: str) -> bytes:
     whole = bytearray(body)
     while not answer.content.at_eof():
         whole += await answer.content.readany()
@@ -215,7 +216,7 @@ async def _read(answer: aiohttp.ClientResponse, request: Request[T], request_id:
 
 
 def _request_id(answer: aiohttp.ClientResponse) -> str | None:
-    return answer.headers.get("X-Request-Id") or answer.headers.get("x-amzn-RequestId")
+    return answer.headers.get(_REQUEST_ID) or answer.headers.get(_AMAZON_REQUEST_ID)
 
 
 class ForeignError(Exception):
@@ -226,4 +227,3 @@ def _without_frames(error: BaseException) -> ForeignError:
     text = redact(str(error))
     name = f"{type(error).__module__.partition('.')[0]}.{type(error).__name__}"
     return ForeignError(f"{name}: {text}" if text else name)
-

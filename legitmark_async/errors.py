@@ -97,9 +97,7 @@ class LegitmarkError(Exception):
         return type(self).__name__
 
 
-def _restore(
-    cls: type[LegitmarkError], facts: dict[str, Any], cause: LegitmarkError | None
-) -> LegitmarkError:
+def _restore(cls: type[LegitmarkError], facts: dict[str, Any], cause: LegitmarkError | None) -> LegitmarkError:
     error = cls.__new__(cls)
     error.__dict__.update(facts)
     error.__cause__ = cause
@@ -245,7 +243,10 @@ class ResponseError(_CallError):
         return f"{self.call} answered {self.status}{_because(self._told())}"
 
     def _told(self) -> str:
-        parts = [self.envelope.message or "", *(item.message or item.code or "" for item in self.envelope.errors)]
+        parts = [
+            self.envelope.message or "",
+            *(item.message or item.code or "" for item in self.envelope.errors),
+        ]
         if isinstance(self.envelope.details, str):
             parts.append(f"({self.envelope.details})")
         return " ".join(" ".join(parts).split())

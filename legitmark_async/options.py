@@ -29,9 +29,7 @@ _KEY = re.compile(r"leo_[\x21-\x7e]+")
 def _check_positive(instance: object, attribute: "Attribute[float]", value: object) -> None:
     name = f"{type(instance).__name__}.{attribute.name}"
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise ConfigurationError(
-            f"{name} must be a number above 0, not {value!r}", problems=[attribute.name]
-        )
+        raise ConfigurationError(f"{name} must be a number above 0, not {value!r}", problems=[attribute.name])
 
 
 def _check_positive_or_none(instance: object, attribute: "Attribute[float | None]", value: object) -> None:
@@ -130,9 +128,7 @@ def checked_url(name: str, value: str) -> str:
     if parts.scheme not in {"http", "https"} or not host:
         raise ConfigurationError(f"{name} must be an https URL, not {value!r}", problems=[name])
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigurationError(
-            f"{name} must hold no user, query or fragment (host {host!r})", problems=[name]
-        )
+        raise ConfigurationError(f"{name} must hold no user, query or fragment (host {host!r})", problems=[name])
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(
             f"{name} must use https: {value!r} would send the API key in the clear (http is for loopback alone)",
@@ -162,9 +158,7 @@ def checked_on_ambiguous(value: OnAmbiguous) -> OnAmbiguous:
     """
     if value not in get_args(OnAmbiguous):
         choices = ", ".join(repr(choice) for choice in get_args(OnAmbiguous))
-        raise ConfigurationError(
-            f"on_ambiguous must be one of {choices}, not {value!r}", problems=["on_ambiguous"]
-        )
+        raise ConfigurationError(f"on_ambiguous must be one of {choices}, not {value!r}", problems=["on_ambiguous"])
     return value
 
 

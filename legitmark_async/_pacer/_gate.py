@@ -190,10 +190,10 @@ class Gate:
     def _floor(self, *, told: bool) -> float:
         # 1. Refused canaries: Retry-After may be rounded down, be 0, or not be there.
         if self._refused_canaries:
-            return min(_FLOOR * 2**self._refused_canaries, _LONGEST_FLOOR)
+            return min(_FLOOR * 2.0**self._refused_canaries, _LONGEST_FLOOR)
         # 2. A rolling limit frees one place at a time; waiting for some of them saves a refusal for each.
         if self._short_openings:
-            return min(_FLOOR * 2**self._short_openings, _SHORT_FLOOR)
+            return min(_FLOOR * 2.0**self._short_openings, _SHORT_FLOOR)
         return 0.0 if told else _SHORT_FLOOR
 
     def _note(self, number: int, now: float, limits: tuple[Limit, ...]) -> None:

@@ -45,11 +45,10 @@ class Pacer:
         """How many calls wait for a turn."""
         return len(self._waiting)
 
-    def try_acquire(self) -> int | None:
-        """Return a turn if one is free this very moment."""
+    def try_acquire(self, now: float) -> int | None:
+        """Return a turn if one is free at this moment."""
         if self._waiting:
             return None
-        now = self._clock()
         return None if self.gate.delay(now) > 0 else self.gate.admit(now)
 
     async def acquire(self, *, first: bool = False, deadline: float = math.inf) -> int:

@@ -1,7 +1,8 @@
 """The service request (SR), from the draft that is sent to what the API tells of it."""
 
+import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -50,12 +51,15 @@ class Item:
     brand: str | None = None
     model: str | None = None
 
-    def problems(self) -> Iterator[str]:
-        """Tell what the API would not take, each as `field: what is wrong`."""
-        yield from _uuid_problems("category", self.category, needed=True)
-        yield from _uuid_problems("type", self.type, needed=True)
-        yield from _uuid_problems("brand", self.brand)
-        yield from _uuid_problems("model", self.model)
+    def problems(self) -> tuple[str, ...]:
+        """Tell what the API would not take, each as `field: what is wrong`; empty if the item may be sent."""
+        found = [
+            _uuid_problem("category", self.category, needed=True),
+            _uuid_problem("type", self.type, needed=True),
+            _uuid_problem("brand", self.brand, needed=False),
+            _uuid_problem("model", self.model, needed=False),
+        ]
+        return tuple([problem for problem in found if problem])
 
 
 @frozen
@@ -81,12 +85,14 @@ class ServiceRequestDraft:
     def problems(self) -> tuple[str, ...]:
         """Tell what the API would not take, each as `path: what is wrong`; empty if the draft may be sent."""
         found = [
-            *_reference_problems(self.reference_id),
+            _reference_problem(self.reference_id),
             *_item_problems(self.item),
-            *_uuid_problems("service", self.service),
+            _uuid_problem("service", self.service, needed=False),
         ]
-        where = "" if self.origin is None else f"{self.origin}: "
-        return tuple(where + problem for problem in found)
+        told = [problem for problem in found if problem]
+        if told and self.origin is not None:
+            return tuple([f"{self.origin}: {problem}" for problem in told])
+        return tuple(told)
 
 
 @frozen(kw_only=True)
@@ -168,29 +174,32 @@ class ServiceRequest:
 # The values below are typed `object`: a draft is built from files and forms, so its types are only a promise.
 
 
-def _reference_problems(value: object) -> Iterator[str]:
+def _reference_problem(value: object) -> str | None:
     if not isinstance(value, str):
-        yield f"reference_id: {_shown(value)} is not a text"
-    elif not value.strip():
-        yield "reference_id: is empty"
-    elif not _encodable(value):
-        yield f"reference_id: {_shown(value)} can't be written as UTF-8"
+        return f"reference_id: {_shown(value)} is not a text"
+    if not value.strip():
+        return "reference_id: is empty"
+    return None if _encodable(value) else f"reference_id: {_shown(value)} can't be written as UTF-8"
 
 
-def _item_problems(value: object) -> Iterator[str]:
+def _item_problems(value: object) -> tuple[str, ...]:
     if isinstance(value, Item):
-        yield from (f"item.{problem}" for problem in value.problems())
-    else:
-        yield f"item: {_shown(value)} is not an Item"
+        return tuple([f"item.{problem}" for problem in value.problems()])
+    return (f"item: {_shown(value)} is not an Item",)
 
 
-def _uuid_problems(path: str, value: object, *, needed: bool = False) -> Iterator[str]:
+def _uuid_problem(path: str, value: object, *, needed: bool) -> str | None:
     if value is None and not needed:
-        return
+        return None
     if value is None or value == "":
-        yield f"{path}: is empty, a UUID is needed"
-    elif not (isinstance(value, str) and _UUID.fullmatch(value)):
-        yield f"{path}: {_shown(value)} is not a UUID"
+        return f"{path}: is empty, a UUID is needed"
+    return None if isinstance(value, str) and _is_uuid(value) else f"{path}: {_shown(value)} is not a UUID"
+
+
+# The ids of a bulk run are few, and the same again and again.
+@functools.lru_cache(maxsize=4096)
+def _is_uuid(text: str) -> bool:
+    return _UUID.fullmatch(text) is not None
 
 
 def _encodable(text: str) -> bool:
