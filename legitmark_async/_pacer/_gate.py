@@ -22,7 +22,7 @@ _LONGEST_HOLD = 3600.0
 # A gate that opens adds up to so much to the wait (s, share), never less: the processes of a key don't come at once.
 _JITTER, _JITTER_SHARE = 0.25, 0.02
 # The floor of the wait after refused canaries (doubled each time), and after openings that let few requests pass (s).
-_FLOOR, _LONGEST_FLOOR, _SHORT_FLOOR = 0.25, 60.0, 1.0
+_FLOOR, _SHORT_FLOOR, _UNTOLD, _LONGEST_FLOOR = 0.25, 1.0, 1.0, 60.0
 _FEW = 8
 # A canary that has no answer after so long gets company (s): a stalled one must not stop everybody.
 _PATIENCE = 5.0
@@ -188,13 +188,16 @@ class Gate:
         self._rooms.clear()
 
     def _floor(self, *, told: bool) -> float:
-        # 1. Refused canaries: Retry-After may be rounded down, be 0, or not be there.
+        # 1. The server doesn't say how long, or says 0.
+        if not told:
+            return min(_UNTOLD * 2.0**self._refused_canaries, _LONGEST_FLOOR)
+        # 2. What it said was too short: Retry-After may be rounded down.
         if self._refused_canaries:
             return min(_FLOOR * 2.0**self._refused_canaries, _LONGEST_FLOOR)
-        # 2. A rolling limit frees one place at a time; waiting for some of them saves a refusal for each.
+        # 3. A rolling limit frees one place at a time; waiting for some of them saves a refusal for each.
         if self._short_openings:
             return min(_FLOOR * 2.0**self._short_openings, _SHORT_FLOOR)
-        return 0.0 if told else _SHORT_FLOOR
+        return 0.0
 
     def _note(self, number: int, now: float, limits: tuple[Limit, ...]) -> None:
         for limit in limits:

@@ -1,0 +1,133 @@
+"""Every check of the project; `nox -l` lists them.
+
+`nox -s tests` is the one that matters first: it builds the wheel, installs it and runs the tests against it, on every
+supported Python that this machine has.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.10.20"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_existing_virtualenvs = False
+nox.options.sessions = ["tests", "lint", "imports", "types", "docs", "contract"]
+
+ROOT = Path(__file__).parent
+PACKAGE = "legitmark_async"
+CONSTRAINTS = str(ROOT / "tests" / "constraints.txt")
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+SUPPORTED = nox.project.python_versions(PYPROJECT)
+
+# No interpreter is downloaded: what is tested is what is there.
+os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
+
+
+def _pyenv_versions() -> None:
+    """Let pyenv's shims find all versions it has, not only the chosen one."""
+    pyenv = shutil.which("pyenv")
+    if pyenv and "PYENV_VERSION" not in os.environ:
+        names = subprocess.run([pyenv, "versions", "--bare"], capture_output=True, text=True, check=False)  # noqa: S603  # pyenv itself
+        os.environ["PYENV_VERSION"] = ":".join(names.stdout.split())
+
+
+def _runs(version: str) -> bool:
+    python = shutil.which(f"python{version}")
+    return bool(python) and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603  # a Python
+
+
+_pyenv_versions()
+AVAILABLE = [version for version in SUPPORTED if _runs(version)]
+OLDEST = AVAILABLE[0] if AVAILABLE else SUPPORTED[0]
+
+
+def _install(session: nox.Session, *groups: str, package: str = "") -> None:
+    """Install dependency groups, and the package with extras, at the versions of the constraints."""
+    wanted = nox.project.dependency_groups(PYPROJECT, *groups)
+    if package:
+        wanted = (package, *wanted)
+    session.install("--constraint", CONSTRAINTS, *wanted)
+
+
+def _wheel(session: nox.Session) -> str:
+    """Build the wheel, as a user's pip would."""
+    folder = Path(session.create_tmp()) / "wheel"
+    shutil.rmtree(folder, ignore_errors=True)
+    session.install("build")
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT), silent=True)
+    return str(next(folder.glob("*.whl")))
+
+
+@nox.session(python=AVAILABLE or SUPPORTED[:1])
+def tests(session: nox.Session) -> None:
+    """Run the tests against the built wheel; the oldest Python does without the optional speed-ups."""
+    extras = "cli" if session.python == OLDEST else "cli,speed"
+    _install(session, "test", package=f"{_wheel(session)}[{extras}]")
+    # In a flat layout the tests would import the working tree, not the wheel.
+    session.env["PYTHONSAFEPATH"] = "1"
+    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
+    session.run("pytest", "--cov", "--cov-report=term", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    _install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """Check that imports point down."""
+    _install(session, "imports", package=".[cli]")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types inside, and that every public name has one."""
+    _install(session, "types", package=f"{_wheel(session)}[cli]")
+    session.run("mypy", PACKAGE, "tests", "noxfile.py")
+    # Outside the tree, so that it is the installed package that is looked at.
+    with session.chdir(session.create_tmp()):
+        session.run("pyright", "--verifytypes", PACKAGE, "--ignoreexternal")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site; a warning is an error."""
+    _install(session, "docs", package=".[cli]")
+    session.run("zensical", "build", "--clean", "--strict")
+
+
+@nox.session
+def contract(session: nox.Session) -> None:
+    """Hold the sandbox against the API's description."""
+    session.install(".", *nox.project.dependency_groups(PYPROJECT, "contract"))
+    schemathesis = str(Path(session.bin) / "schemathesis")
+    options = ("--checks=all", "--max-examples=100", "--generation-deterministic", "--no-color")
+    session.run("python", "tests/contract/run.py", schemathesis, *options)
+
+
+@nox.session(default=False)
+def benchmarks(session: nox.Session) -> None:
+    """Compare with bare aiohttp, in one run."""
+    session.install(".[speed]")
+    session.run("python", "tests/benchmarks/create_cpu.py", *session.posargs)
+
+
+@nox.session(default=False)
+def constraints(session: nox.Session) -> None:
+    """Write the versions that the checks use; no address of any index is among them."""
+    session.install("uv")
+    groups = [f"--group={name}" for name in ("test", "lint", "imports", "types", "docs")]
+    session.run(
+        *("uv", "pip", "compile", "pyproject.toml", "--extra=cli", "--extra=speed", *groups),
+        *("--universal", "--python-version", SUPPORTED[0], "--no-header", "--no-annotate", "--upgrade"),
+        *("--output-file", CONSTRAINTS, "--quiet"),
+    )
