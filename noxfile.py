@@ -37,7 +37,9 @@ def _pyenv_versions() -> None:
 
 def _runs(version: str) -> bool:
     python = shutil.which(f"python{version}")
-    return bool(python) and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603  # a Python
+    if python is None:
+        return False
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603  # a Python
 
 
 _pyenv_versions()

@@ -8,6 +8,7 @@ other rows go on.
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import Any, TextIO
@@ -60,7 +61,7 @@ def read_csv(source: Source, *, name: str | None = None) -> Iterator[ServiceRequ
     kept in `draft.origin.extra`. The file is UTF-8, with or without a byte order mark.
 
     Args:
-        source: A path, or an open text file (opened with `newline=""`).
+        source: A path, or an open text file (opened with `newline=""`), which is not closed.
         name: What to call the file in messages; by default its path.
 
     Returns:
@@ -72,7 +73,7 @@ def read_csv(source: Source, *, name: str | None = None) -> Iterator[ServiceRequ
     name = name or _name(source)
     if isinstance(source, (str, PathLike)):
         with _open(source) as file:
-            _header(csv.reader(file), name)
+            _header(csv.reader(file, strict=True), name)
     return _csv_drafts(source, name)
 
 
@@ -82,7 +83,7 @@ def read_jsonl(source: Source, *, name: str | None = None) -> Iterator[ServiceRe
     An object has the keys of the CSV columns, or is shaped like the request of the API, with an `item` in it.
 
     Args:
-        source: A path, or an open text file.
+        source: A path, or an open text file, which is not closed.
         name: What to call the file in messages; by default its path.
 
     Returns:
@@ -98,7 +99,7 @@ def read_jsonl(source: Source, *, name: str | None = None) -> Iterator[ServiceRe
 
 def _csv_drafts(source: Source, name: str) -> Iterator[ServiceRequestDraft]:
     with _opened(source) as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv.reader(_lines(file), strict=True)
         header = _header(reader, name)
         while True:
             line = reader.line_num + 1
@@ -119,8 +120,9 @@ def _csv_draft(header: list[str], cells: list[str], name: str, line: int) -> Ser
         return _unreadable(row, f"has {len(cells)} cells, and the header {len(header)}", cells[0])
     # An empty cell is a field that isn't there, and so is one that the line doesn't reach.
     found = {column: cell for column, cell in zip(header, cells, strict=False) if cell}
-    known = {column: found[column] for column in _KNOWN if column in found}
-    known |= {column: cell.strip() for column, cell in known.items() if column != "reference_id"}
+    ids = {column: found.get(column, "").strip() for column in _KNOWN if column != "reference_id"}
+    known = {column: cell for column, cell in ids.items() if cell}
+    known["reference_id"] = found.get("reference_id", "")
     extra = {column: _clean(cell) for column, cell in found.items() if column not in _KNOWN}
     return _draft(known, Row(name, line, extra))
 
@@ -197,8 +199,9 @@ def _open(path: str | PathLike[str]) -> TextIO:
         raise ConfigurationError(f"can't read {str(path)!r}: {why}", problems=[str(path)]) from None
 
 
-def _opened(source: Source) -> TextIO:
-    return _open(source) if isinstance(source, (str, PathLike)) else source
+def _opened(source: Source) -> AbstractContextManager[TextIO]:
+    # A file that the caller has opened is the caller's to close.
+    return _open(source) if isinstance(source, (str, PathLike)) else nullcontext(source)
 
 
 def _name(source: Source) -> str:

@@ -4,7 +4,10 @@ It runs in a process of its own and prints its port, so that a benchmark measure
 """
 
 import asyncio
+import contextlib
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 _BODY = (Path(__file__).parents[1] / "data" / "create-sr.response.200.seed.json").read_bytes()
@@ -33,6 +36,18 @@ class _Canned(asyncio.Protocol):
                 asyncio.get_running_loop().call_later(self._latency, self._transport.write, _ANSWER)
             else:
                 self._transport.write(_ANSWER)
+
+
+@contextlib.contextmanager
+def canned_server(latency: float = 0.0) -> Iterator[str]:
+    """Run the server in a process of its own, and give its URL."""
+    server = subprocess.Popen([sys.executable, __file__, str(latency)], stdout=subprocess.PIPE, text=True)  # noqa: S603  # this file
+    try:
+        assert server.stdout is not None
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+    finally:
+        server.kill()
+        server.communicate()
 
 
 async def _serve(latency: float) -> None:

@@ -12,13 +12,12 @@ import contextlib
 import gc
 import json
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 
 import aiohttp
+from canned_server import canned_server
 
 from legitmark_async import Created, Item, Legitmark, ServiceRequestDraft
 
@@ -102,16 +101,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--creates", type=int, default=3000)
     asked = parser.parse_args()
-    server = subprocess.Popen(  # noqa: S603  # our own file
-        [sys.executable, str(Path(__file__).with_name("canned_server.py"))], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert server.stdout is not None
-        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+    with canned_server() as url:
         figures = asyncio.run(measure(url, asked.rounds, asked.creates))
-    finally:
-        server.kill()
-        server.wait()
     bare = figures["bare aiohttp"]
     ratios = {
         name: [ours / theirs for ours, theirs in zip(every, bare, strict=True)] for name, every in figures.items()

@@ -1,0 +1,428 @@
+"""Many drafts at once: what becomes of each, and of the run."""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from legitmark_async import (
+    AuthenticationError,
+    BulkRun,
+    ConfigurationError,
+    Created,
+    Failed,
+    ForbiddenError,
+    Item,
+    Legitmark,
+    Outcome,
+    RetryPolicy,
+    ServiceRequestDraft,
+    Skipped,
+    Timeouts,
+    Unknown,
+)
+from legitmark_async.sandbox import Limits, Sandbox
+
+Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
+
+
+async def outcomes_of(run: BulkRun) -> list[Outcome]:
+    """Run to the end, and give all outcomes."""
+    async with run:
+        return [outcome async for outcome in run]
+
+
+def accounted(run: BulkRun, seen: list[Outcome]) -> None:
+    """Check that each draft that was read has exactly one outcome, seen or left over."""
+    every = [*seen, *run.leftover]
+    references = [outcome.draft.reference_id for outcome in every]
+    assert len(references) == run.progress.taken == run.progress.done
+    assert run.progress.active == 0
+    assert len(set(references)) == len(references)
+
+
+def workers() -> list[str]:
+    """Tell which tasks of a run are alive."""
+    names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
+    return [name for name in names if name.startswith("BulkRun")]
+
+
+async def stalled_requests(sandbox: Sandbox, number: int) -> None:
+    """Wait until the sandbox has carried out so many requests that it doesn't answer."""
+    async with asyncio.timeout(10):
+        while sandbox.ledger.created < number:  # noqa: ASYNC110  # the sandbox has no event for it
+            await asyncio.sleep(0.01)
+
+
+async def test_all_created(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
+    """Every draft becomes one service request, and its outcome has both."""
+    run = client.sr.create_many(drafts(300))
+
+    seen = await outcomes_of(run)
+
+    assert all(isinstance(outcome, Created) for outcome in seen)
+    for outcome in seen:
+        assert isinstance(outcome, Created)
+        assert outcome.service_request.external_id == outcome.draft.reference_id
+    assert (sandbox.ledger.created, sandbox.ledger.duplicates) == (300, 0)
+    assert (run.progress.created, run.progress.stopped) == (300, "input ended")
+    assert run.progress.seconds > 0
+    assert run.progress.per_second > 0
+    assert not workers()
+    accounted(run, seen)
+
+
+async def test_async_input(client: Legitmark, drafts: Drafts) -> None:
+    """An async iterable will do as well, and is read by one task at a time."""
+    reading = 0
+
+    async def feed() -> AsyncIterator[ServiceRequestDraft]:
+        nonlocal reading
+        for draft in drafts(100):
+            reading += 1
+            assert reading == 1
+            await asyncio.sleep(0)
+            reading -= 1
+            yield draft
+
+    seen = await outcomes_of(client.sr.create_many(feed(), concurrency=8))
+
+    assert {outcome.draft.reference_id for outcome in seen} == {f"ITEM-{number}" for number in range(100)}
+
+
+async def test_in_order(drafts: Drafts) -> None:
+    """An ordered run gives the outcomes in the order of the input, however the answers come."""
+    async with Sandbox(latency=0.01) as slow, Legitmark(slow.api_key, base_url=slow.url) as client:
+        seen = await outcomes_of(client.sr.create_many(drafts(200), ordered=True, concurrency=16))
+
+    assert [outcome.draft.reference_id for outcome in seen] == [f"ITEM-{number}" for number in range(200)]
+
+
+async def test_bad_drafts_fail_alone(client: Legitmark, item: Item) -> None:
+    """A draft that can't be sent is an outcome that says why; the others go on."""
+    wrong = Item(category="bag", type=item.type)
+    input_ = [ServiceRequestDraft("A", item), ServiceRequestDraft("B", wrong), ServiceRequestDraft("", item)]
+
+    first, second, third = await outcomes_of(client.sr.create_many(input_, ordered=True))
+
+    assert isinstance(first, Created)
+    assert isinstance(second, Failed)
+    assert isinstance(third, Failed)
+    assert isinstance(second.error, ConfigurationError)
+    assert "item.category: 'bag' is not a UUID" in str(second.error)
+    assert "reference_id: is empty" in str(third.error)
+
+
+async def test_same_reference_twice(client: Legitmark, sandbox: Sandbox, item: Item) -> None:
+    """A reference that was in the input before is skipped."""
+    twice = [ServiceRequestDraft("A", item), ServiceRequestDraft("A", item)]
+
+    _, second = await outcomes_of(client.sr.create_many(twice, ordered=True))
+
+    assert second == Skipped(twice[1], "its reference_id was in the input before")
+    assert sandbox.ledger.created == 1
+
+
+async def test_unknown_outcomes(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
+    """A create whose answer is lost is `Unknown`, is not repeated, and the others go on."""
+    sandbox.set_faults({"drop-after": 0.2})
+    run = client.sr.create_many(drafts(200))
+
+    seen = await outcomes_of(run)
+
+    unknown = [outcome for outcome in seen if isinstance(outcome, Unknown)]
+    assert 10 < len(unknown) < 90
+    assert all(outcome.error.reference_id == outcome.draft.reference_id for outcome in unknown)
+    assert (sandbox.ledger.created, sandbox.ledger.duplicates, sandbox.ledger.requests) == (200, 0, 200)
+    accounted(run, seen)
+
+
+async def test_wrong_key_stops_the_run(sandbox: Sandbox, drafts: Drafts) -> None:
+    """A key that is not accepted stops the run, instead of failing a million times."""
+    async with Legitmark("leo_wrong", base_url=sandbox.url) as client:
+        run = client.sr.create_many(drafts(10_000), concurrency=8)
+
+        seen = await outcomes_of(run)
+
+    assert any(isinstance(outcome, Failed) and isinstance(outcome.error, ForbiddenError) for outcome in seen)
+    assert len(seen) <= 24
+    assert run.progress.stopped is not None
+    assert "answered 403" in run.progress.stopped
+    accounted(run, seen)
+
+
+@pytest.mark.parametrize(("allowed", "at_most"), [(5, 30), (0.1, 140)], ids=["number", "share"])
+async def test_too_many_failures_stop_the_run(
+    client: Legitmark, sandbox: Sandbox, drafts: Drafts, allowed: float, at_most: int
+) -> None:
+    """More failures than are allowed stop the run."""
+    sandbox.set_faults({"error-after": 0.5})
+    run = client.sr.create_many(drafts(2000), max_failures=allowed, concurrency=4)
+
+    seen = await outcomes_of(run)
+
+    assert 5 < len(seen) <= at_most
+    assert run.progress.stopped is not None
+    assert "more than max_failures allows" in run.progress.stopped
+    accounted(run, seen)
+
+
+async def test_few_failures_are_allowed(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
+    """As long as there are not too many failures the run goes to its end."""
+    sandbox.set_faults({"error-after": 0.02})
+    run = client.sr.create_many(drafts(300), max_failures=0.2)
+
+    seen = await outcomes_of(run)
+
+    assert len(seen) == 300
+    assert run.progress.stopped == "input ended"
+
+
+async def test_break_drains(drafts: Drafts) -> None:
+    """After a `break` nothing new is sent, what is in flight ends, and everything is accounted for."""
+    async with Sandbox(latency=0.02) as slow, Legitmark(slow.api_key, base_url=slow.url) as client:
+        run = client.sr.create_many(drafts(10_000), concurrency=16)
+        seen: list[Outcome] = []
+        async with run:
+            async for outcome in run:
+                seen.append(outcome)
+                if len(seen) == 50:
+                    break
+
+        accounted(run, seen)
+        assert slow.ledger.created == run.progress.created
+        assert (run.progress.failed, run.progress.unknown) == (0, 0)
+        assert run.progress.stopped == "left early"
+        assert not workers()
+
+
+async def test_waiting_drafts_are_withdrawn(drafts: Drafts) -> None:
+    """Drafts that wait for the rate limit when the run is left are skipped: they were surely not created."""
+    limits = Limits(partner=10, window=60.0)
+    async with Sandbox(limits=limits) as sandbox, Legitmark(sandbox.api_key, base_url=sandbox.url) as client:
+        run = client.sr.create_many(drafts(1000), concurrency=16)
+        seen: list[Outcome] = []
+        async with run:
+            async for outcome in run:
+                seen.append(outcome)
+                if len(seen) == 10:
+                    break
+
+        accounted(run, seen)
+        skipped = [outcome for outcome in run.leftover if isinstance(outcome, Skipped)]
+        assert len(skipped) == run.progress.taken - 10
+        assert skipped[0].reason == "not sent: left early"
+        assert sandbox.ledger.created == 10
+        assert not workers()
+
+
+async def test_cancellation_drains(drafts: Drafts) -> None:
+    """A cancelled run lets its requests in flight end, and then raises on."""
+    async with Sandbox(latency=0.05) as slow, Legitmark(slow.api_key, base_url=slow.url) as client:
+        run = client.sr.create_many(drafts(10_000), concurrency=16)
+        seen: list[Outcome] = []
+        under_way = asyncio.Event()
+
+        async def work() -> None:
+            async with run:
+                async for outcome in run:
+                    seen.append(outcome)
+                    under_way.set()
+
+        task = asyncio.create_task(work())
+        await under_way.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        accounted(run, seen)
+        assert run.progress.unknown == 0
+        assert slow.ledger.created == run.progress.created
+        assert not workers()
+
+
+async def test_second_cancellation_does_not_wait(drafts: Drafts) -> None:
+    """A second cancellation cancels the requests in flight: their outcome is unknown, and nothing is lost."""
+    async with (
+        Sandbox(faults={"slow-after": 1.0}, stall=60) as stalled,
+        Legitmark(stalled.api_key, base_url=stalled.url) as client,
+    ):
+        run = client.sr.create_many(drafts(1000), concurrency=8)
+
+        async def work() -> None:
+            async with run:
+                async for _ in run:
+                    pass
+
+        task = asyncio.create_task(work())
+        await stalled_requests(stalled, 8)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        accounted(run, [])
+        assert run.progress.unknown == 8
+        assert all(isinstance(outcome, Unknown) for outcome in run.leftover)
+        assert not workers()
+
+
+async def test_broken_input(client: Legitmark, drafts: Drafts) -> None:
+    """An input that fails in the middle raises its own error, after the outcomes of what was read."""
+
+    def broken() -> Iterator[ServiceRequestDraft]:
+        yield from drafts(20)
+        raise OSError("disk on fire")
+
+    run = client.sr.create_many(broken(), concurrency=4)
+    seen: list[Outcome] = []
+
+    async def iterate() -> None:
+        async with run:
+            async for outcome in run:
+                seen.append(outcome)  # noqa: PERF401  # what was seen before the error is the point
+
+    with pytest.raises(OSError, match="disk on fire"):
+        await iterate()
+
+    assert len(seen) == 20
+    assert all(isinstance(outcome, Created) for outcome in seen)
+    accounted(run, seen)
+
+
+async def test_input_of_another_kind(client: Legitmark) -> None:
+    """Something that is no draft is told by name."""
+    with pytest.raises(ConfigurationError, match="takes ServiceRequestDraft objects, not dict"):
+        await outcomes_of(client.sr.create_many([{"reference_id": "A"}]))  # type: ignore[list-item]  # that is the test
+
+
+async def test_input_is_read_as_it_is_worked_on(client: Legitmark, item: Item) -> None:
+    """An endless input is fine: it is read no faster than its outcomes are taken."""
+    read = 0
+
+    def endless() -> Iterator[ServiceRequestDraft]:
+        nonlocal read
+        for number in count():
+            read += 1
+            yield ServiceRequestDraft(f"ITEM-{number}", item)
+
+    async with client.sr.create_many(endless(), concurrency=4) as run:
+        taken = 0
+        async for _ in run:
+            taken += 1
+            assert read <= taken + 8
+            if taken == 100:
+                break
+
+
+async def test_generators_are_closed(client: Legitmark, drafts: Drafts) -> None:
+    """A generator that is not at its end is closed with the run, so that it frees what it holds."""
+    closed: list[str] = []
+
+    def plain() -> Iterator[ServiceRequestDraft]:
+        with contextlib.ExitStack() as stack:
+            stack.callback(closed.append, "plain")
+            yield from drafts(100)
+
+    async def feed() -> AsyncIterator[ServiceRequestDraft]:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(closed.append, "async")
+            for draft in drafts(100):
+                yield draft
+
+    for source in (plain(), feed()):
+        async with client.sr.create_many(source, concurrency=2) as run:
+            await anext(run)
+
+    assert closed == ["plain", "async"]
+
+
+async def test_waiting_feed_is_left(client: Legitmark, item: Item) -> None:
+    """A feed that has nothing to give for now doesn't keep a run from being left."""
+
+    async def feed() -> AsyncIterator[ServiceRequestDraft]:
+        yield ServiceRequestDraft("A", item)
+        await asyncio.Event().wait()
+
+    async with client.sr.create_many(feed(), concurrency=4) as run:
+        async for outcome in run:
+            assert isinstance(outcome, Created)
+            break
+
+    assert run.progress.taken == 1
+    assert not workers()
+
+
+async def test_empty_input(client: Legitmark) -> None:
+    """No drafts, no outcomes."""
+    assert await outcomes_of(client.sr.create_many([])) == []
+
+
+async def test_used_wrongly(client: Legitmark, drafts: Drafts) -> None:
+    """A run outside its block, or run twice, says what to do."""
+    run = client.sr.create_many(drafts(1))
+
+    with pytest.raises(ConfigurationError, match="use a bulk run as a block"):
+        await anext(aiter(run))
+    await outcomes_of(run)
+    with pytest.raises(ConfigurationError, match="call create_many again"):
+        await outcomes_of(run)
+
+
+@pytest.mark.parametrize("options", [{"concurrency": 0}, {"max_failures": -1}, {"concurrency": 1.5}], ids=str)
+def test_wrong_options(options: dict[str, int]) -> None:
+    """A wrong option is told before anything begins."""
+    client = Legitmark("leo_key")
+
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        client.sr.create_many([], **options)  # type: ignore[arg-type]  # that is the test
+
+
+async def test_closed_client(drafts: Drafts) -> None:
+    """A client that isn't open is told once, not for each draft."""
+    client = Legitmark("leo_key")
+
+    with pytest.raises(ConfigurationError, match="the client is not open"):
+        await outcomes_of(client.sr.create_many(drafts(3)))
+
+
+async def test_unauthenticated(drafts: Drafts) -> None:
+    """Outcomes of a run whose server is gone are failures that were never sent."""
+    async with Sandbox() as sandbox:
+        url = sandbox.url
+    retry = RetryPolicy(attempts=1)
+    async with Legitmark("leo_key", base_url=url, retry=retry, timeouts=Timeouts(connect=1)) as client:
+        seen = await outcomes_of(client.sr.create_many(drafts(20)))
+
+    assert all(isinstance(outcome, Failed) for outcome in seen)
+    assert not any(isinstance(outcome, Failed) and outcome.error.maybe_processed for outcome in seen)
+    assert not any(isinstance(outcome, Failed) and isinstance(outcome.error, AuthenticationError) for outcome in seen)
+
+
+def test_memory_of_a_long_run() -> None:
+    """The memory of a run doesn't grow with its length, but for the references it has seen."""
+    script = Path(__file__).parent / "benchmarks" / "memory.py"
+
+    # The script imports its neighbour.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+
+    done = subprocess.run(  # noqa: S603  # our own file
+        [sys.executable, str(script), "--creates", "20000"],
+        capture_output=True,
+        check=True,
+        env=environment,
+        text=True,
+    )
+
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["created"] == 20_000
+    assert figures["grown_mib"] < 10
