@@ -159,8 +159,9 @@ def _open_enum_hook(declared: object) -> _Hook:
     known = {member.value: member for member in enum}
 
     def structure_open_enum(value: object, _: object) -> object:
-        text = _exactly(str)(value, str)
-        return known.get(text, text)
+        if not isinstance(value, str):
+            raise TypeError(value)
+        return known.get(value, value)
 
     return structure_open_enum
 

@@ -7,10 +7,10 @@ from attrs import evolve
 from legitmark_async import _codec, _headers
 from legitmark_async._wire import Request, Response
 from legitmark_async.errors import (
-    ConfigurationError,
     MalformedResponseError,
     RateLimitError,
     ResponseError,
+    draft_error,
     error_class,
     redact,
 )
@@ -37,7 +37,7 @@ def create_service_request(draft: ServiceRequestDraft) -> Request[ServiceRequest
     """
     problems = draft.problems()
     if problems:
-        raise ConfigurationError(f"the draft can't be sent: {'; '.join(problems)}", problems=problems)
+        raise draft_error(draft, problems)
     return Request(
         method="POST",
         path=_CREATE_PATH,

@@ -27,11 +27,12 @@ _COUNT = re.compile(r"\d{1,10}(\.0*)?", re.ASCII)
 _IN_MESSAGE = re.compile(r"\b(?:after|in|for)\s+(\d{1,6}(?:\.\d{1,6})?)\s*(?:s\b|sec)", re.IGNORECASE)
 
 _SUFFIXES = (("Partner", LimitType.PARTNER), ("User", LimitType.USER))
+# Looked up in each answer, so they are hashed once and for all.
 _NAMES = tuple(
     (
-        f"X-RateLimit-Limit-{suffix}",
-        f"X-RateLimit-Remaining-{suffix}",
-        f"X-RateLimit-Reset-{suffix}",
+        istr(f"X-RateLimit-Limit-{suffix}"),
+        istr(f"X-RateLimit-Remaining-{suffix}"),
+        istr(f"X-RateLimit-Reset-{suffix}"),
         limit_type,
     )
     for suffix, limit_type in _SUFFIXES
@@ -119,7 +120,7 @@ def parse_retry_after(headers: Headers, envelope: ErrorEnvelope, now: float) -> 
     if details is not None and details.retry_after_seconds is not None:
         return _plausible(details.retry_after_seconds)
     match = _IN_MESSAGE.search(envelope.message or "")
-    return None if match is None else float(match[1])
+    return None if match is None else _plausible(float(match[1]))
 
 
 def reached_limit(envelope: ErrorEnvelope, limits: tuple[Limit, ...]) -> LimitType | str | None:
@@ -133,7 +134,9 @@ def reached_limit(envelope: ErrorEnvelope, limits: tuple[Limit, ...]) -> LimitTy
 def _exact_hold(headers: Headers, envelope: ErrorEnvelope, limits: tuple[Limit, ...], now: float) -> float | None:
     details = envelope.rate_limit
     if details is not None and details.reset_time is not None:
-        return _until(details.reset_time.timestamp(), server_time(headers, envelope, now))
+        hold = _until(details.reset_time.timestamp(), server_time(headers, envelope, now))
+        if hold is not None:
+            return hold
     limit_type = reached_limit(envelope, limits)
     resets = [
         limit.resets_in

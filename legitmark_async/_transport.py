@@ -39,6 +39,8 @@ _NEVER_SENT: tuple[type[BaseException], ...] = (
     aiohttp.InvalidURL,
     aiohttp.NonHttpUrlClientError,
 )
+# They are kinds of InvalidURL and NonHttpUrlClientError, but speak of a URL that an answer named.
+_SENT = aiohttp.RedirectClientError
 _HOPELESS: tuple[type[BaseException], ...] = (
     aiohttp.ClientConnectorCertificateError,
     aiohttp.ServerFingerprintMismatch,
@@ -188,7 +190,7 @@ class Transport:
         call = (request.method, request.path)
         cause = _without_frames(error)
         translated: TransportError
-        if isinstance(error, _NEVER_SENT):
+        if isinstance(error, _NEVER_SENT) and not isinstance(error, _SENT):
             hopeless = isinstance(error, _HOPELESS)
             translated = ConnectionFailedError(*call, detail=str(cause), retryable=not hopeless)
         elif isinstance(error, TimeoutError):

@@ -31,11 +31,19 @@ from typing import Any
 
 from attrs import frozen
 
-from legitmark_async.models import ErrorEnvelope, Limit, LimitType
+from legitmark_async.models import ErrorEnvelope, Limit, LimitType, ServiceRequestDraft
 
-_SECRETS = re.compile(r"(?P<key>leo_)[\x21-\x7e]+|\?[^\s'\"<>]*X-Amz-[^\s'\"<>]*", re.IGNORECASE)
+# Bodies are redacted as JSON text, so a secret ends at the quote that ends its string, and an escape stays whole.
+# The prefix alone, as in 'leo_', is no key.
+_SECRETS = re.compile(
+    r"(?P<key>leo_)(?!')(?:[!#-\[\]-~]|\\[!#-~])+"
+    r"|\?(?:[^\s'\"<>\\?]|\\[^\s'\"<>?])*X-Amz-(?:[^\s'\"<>\\]|\\[^\s'\"<>])*",
+    re.IGNORECASE,
+)
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 _QUOTED = 200
+# Less than this is not worth a word (s).
+_NOTHING = 0.0005
 
 
 def redact(text: str) -> str:
@@ -83,7 +91,7 @@ class LegitmarkError(Exception):
 
     def __str__(self) -> str:
         """Tell it in one line."""
-        return redact(self._sentence())
+        return redact(" ".join(self._sentence().splitlines()))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
@@ -120,6 +128,12 @@ class ConfigurationError(LegitmarkError):
         return self.message
 
 
+def draft_error(draft: ServiceRequestDraft, problems: Sequence[str]) -> ConfigurationError:
+    """Return the error of a draft that can't be sent: where it came from, if that is known, and all that is wrong."""
+    where = "the draft can't be sent" if draft.origin is None else str(draft.origin)
+    return ConfigurationError(f"{where}: {'; '.join(problems)}", problems=problems)
+
+
 class _CallError(LegitmarkError):
     """An error of a call: knows which one."""
 
@@ -149,7 +163,7 @@ class TransportError(_CallError):
 
     def __init__(self, method: str, path: str, *, detail: str = "") -> None:
         super().__init__(method, path)
-        self.detail = redact(detail)
+        self.detail: str = redact(detail)
 
     def _sentence(self) -> str:
         return f"{self.call} got no complete answer{_because(self.detail)}"
@@ -202,11 +216,13 @@ class DeadlineExceededError(TransportError):
         self.reason = reason
 
     def _sentence(self) -> str:
-        spent = ", ".join(f"{seconds:.3g} s on {what}" for what, seconds in self.spent.items() if seconds)
-        sentence = f"{self.call} did not fit into {self.deadline:.6g} s (spent: {spent or 'nothing'})"
-        if self.needed is None:
-            return sentence
-        return f"{sentence}: the next try could leave in {self.needed:.3g} s{_because(self.reason or '')}"
+        spent = ", ".join(f"{seconds:.3g} s on {what}" for what, seconds in self.spent.items() if seconds > _NOTHING)
+        told = [f"{self.call} did not fit into {self.deadline:.6g} s (spent: {spent or 'next to nothing'})"]
+        if self.needed is not None:
+            told.append(f"the next try could leave in {self.needed:.3g} s{_because(self.reason or '')}")
+        if self.__cause__ is not None:
+            told.append(f"the last one: {self.__cause__}")
+        return "; ".join(told)
 
 
 class ResponseError(_CallError):
@@ -235,9 +251,11 @@ class ResponseError(_CallError):
         self.envelope = envelope
         self.request_id = request_id
         self.retry_after = retry_after
-        self.retryable = status in _RETRYABLE
+        # A 2xx that says `success: false` may pass, and leaves open what was done, as the code in its body does.
+        code = (envelope.code if status < _REDIRECTS and envelope.code in _ERRORS else None) or status
+        self.retryable: bool = code in _RETRYABLE
         # A 5xx, or a timeout told by a gateway, doesn't say how far the request got (contract, section 12).
-        self.maybe_processed = status == _REQUEST_TIMEOUT or status >= _SERVER_ERRORS
+        self.maybe_processed: bool = code == _REQUEST_TIMEOUT or code >= _SERVER_ERRORS
 
     def _sentence(self) -> str:
         return f"{self.call} answered {self.status}{_because(self._told())}"
@@ -288,7 +306,7 @@ class RateLimitError(ResponseError):
 
     def _sentence(self) -> str:
         wait = "" if self.retry_after is None else f"; try again in {self.retry_after:.3g} s"
-        return f"{self.call} answered 429: {describe_limit(self.limit_type, self.limit)} reached{wait}"
+        return f"{self.call} answered {self.status}: {describe_limit(self.limit_type, self.limit)} reached{wait}"
 
     @property
     def limit(self) -> int | None:
@@ -373,6 +391,8 @@ class UnreadableEventError(WebhookError):
     """A webhook whose body is no event."""
 
 
+_REDIRECTS = 300
+_ERRORS = range(400, 600)
 _REQUEST_TIMEOUT = 408
 _SERVER_ERRORS = 500
 _BY_STATUS: Mapping[int, type[ResponseError]] = {

@@ -23,7 +23,8 @@ DEFAULT_CONCURRENCY = 64
 LANGUAGES = ("en", "zh", "ja")
 OnAmbiguous = Literal["raise", "repeat"]
 
-_KEY = re.compile(r"leo_[\x21-\x7e]+")
+_KEY = re.compile(r"leo_[!#-\[\]-~]+")
+_NO_URL = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
 def _check_positive(instance: object, attribute: "Attribute[float]", value: object) -> None:
@@ -114,20 +115,22 @@ def checked_key(value: object) -> Secret:
     return Secret(value)
 
 
-def checked_url(name: str, value: str) -> str:
+def checked_url(name: str, value: object) -> str:
     """Return an absolute base URL, without a slash at its end.
 
     Raises:
         ConfigurationError: It is no https URL, nor an http one of a loopback host.
     """
+    if not isinstance(value, str) or _NO_URL.search(value):
+        raise ConfigurationError(f"{name} must be a URL without spaces, not {_shown(value)}", problems=[name])
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigurationError(f"{name} is not a URL: {value!r} ({error})", problems=[name]) from None
+        raise ConfigurationError(f"{name} is not a URL: {_shown(value)} ({error})", problems=[name]) from None
     if parts.scheme not in {"http", "https"} or not host:
-        raise ConfigurationError(f"{name} must be an https URL, not {value!r}", problems=[name])
-    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigurationError(f"{name} must be an https URL, not {_shown(value)}", problems=[name])
+    if any(mark in value for mark in "@?#"):
         raise ConfigurationError(f"{name} must hold no user, query or fragment (host {host!r})", problems=[name])
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(
@@ -180,6 +183,11 @@ def checked_deadline(value: float | None) -> float | None:
         ConfigurationError: It is neither None nor a number above 0.
     """
     return Timeouts(deadline=value).deadline
+
+
+def _shown(value: object) -> str:
+    # What stands before an @ may be a password.
+    return "one with a user in it" if isinstance(value, str) and "@" in value else repr(value)
 
 
 def _is_loopback(host: str) -> bool:

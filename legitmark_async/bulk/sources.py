@@ -51,7 +51,7 @@ class _UnreadableDraft(ServiceRequestDraft):
     fault: str = field(default="", kw_only=True)
 
     def problems(self) -> tuple[str, ...]:
-        return (f"{self.origin}: {self.fault}",)
+        return (self.fault,)
 
 
 def read_csv(source: Source, *, name: str | None = None) -> Iterator[ServiceRequestDraft]:

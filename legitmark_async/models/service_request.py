@@ -74,7 +74,7 @@ class ServiceRequestDraft:
         item: What is to be authenticated.
         service: UUID of the service. The API chooses one by your organization and the item's type if it is None.
         origin: Where the draft came from, for your own use: it is never sent, and comes back in the outcome. Its
-            `str()` stands in front of the draft's problems, as `items.csv:17` does.
+            `str()` stands in front of what an error says of the draft, as `items.csv:17` does.
     """
 
     reference_id: str
@@ -89,10 +89,7 @@ class ServiceRequestDraft:
             *_item_problems(self.item),
             _uuid_problem("service", self.service, needed=False),
         ]
-        told = [problem for problem in found if problem]
-        if told and self.origin is not None:
-            return tuple([f"{self.origin}: {problem}" for problem in told])
-        return tuple(told)
+        return tuple([problem for problem in found if problem])
 
 
 @frozen(kw_only=True)

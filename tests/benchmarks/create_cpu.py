@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import aiohttp
-from canned_server import canned_server
+from canned_server import canned_server  # type: ignore[import-not-found]  # its neighbour, when run as a script
 
 from legitmark_async import Created, Item, Legitmark, ServiceRequestDraft
 

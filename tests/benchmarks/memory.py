@@ -10,7 +10,7 @@ import resource
 import sys
 from collections.abc import Iterator
 
-from canned_server import canned_server
+from canned_server import canned_server  # type: ignore[import-not-found]  # its neighbour, when run as a script
 
 from legitmark_async import Created, Item, Legitmark, ServiceRequestDraft
 

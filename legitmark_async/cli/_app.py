@@ -1,0 +1,100 @@
+"""The commands there are, and what becomes of a wrong command line. Imported for `--help`: nothing heavy in here."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from cyclopts import App, CycloptsError
+
+from legitmark_async.cli._conventions import BY_SIGNAL, SOME_FAILED, STDIN, WRONG_USAGE
+from legitmark_async.cli._output import complain, say
+
+_EPILOGUE = """\
+JSON goes to stdout, words and progress to stderr. Exit status: 0 all done; 1 some items failed; 2 wrong usage or
+configuration; 3 nothing could be done; 130 interrupted.
+"""
+
+# By their import paths: a command's module, with all that it imports, is loaded when the command is run. So that the
+# list of commands needs none of them, their help stands here; that of the options stands with the options.
+_COMMANDS = {
+    "legitmark_async.cli._create:create": """Create one service request.
+
+It is printed as one JSON object, as the API tells it. The request is sent again only where it surely was not processed.
+If it isn't known what became of it, the exit status is 1: look for its reference id before you create it again.""",
+    "legitmark_async.cli._create_many:create_many": """Create a service request for each row of a file.
+
+As fast as the rate limits allow. For each row one JSON object tells what became of it: `reference_id`, `status`
+(created, failed, unknown or skipped), `uuid`, `micro_id`, `error`, the `line` of the row, and its other columns as
+`extra`. A bad row fails alone. Ctrl-C lets requests in flight end, for up to 5 s, and accounts for every row read.""",
+    "legitmark_async.cli._demo:demo": """See a bulk run under rate limits; no key, no network.
+
+Starts the sandbox and creates items in it. The last line on stdout is a JSON object: what the client counted, what the
+sandbox counted (`duplicates`, `refused`), the `seconds` it took, and the `ideal_seconds` that the limit makes
+inevitable.""",
+    "legitmark_async.cli._sandbox:sandbox": """Serve a look-alike of the API, for tests.
+
+On 127.0.0.1, until SIGINT or SIGTERM ends it with exit status 0. The first line on stdout is a JSON object with its
+`url` and the made-up `api_key` that it takes. What really happened is told at `/_sandbox/ledger`.""",
+}
+
+
+def _version() -> str:
+    try:
+        return f"legitmark {version('legitmark-async')}"
+    except PackageNotFoundError:
+        return "legitmark (not installed)"
+
+
+app = App(
+    name="legitmark",
+    help="Create service requests of the Legitmark Partner API: one, or as many as its rate limits let through.",
+    help_epilogue=_EPILOGUE,
+    version=_version,
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+app["--help"].help = "Show this help."
+app["--version"].help = "Show the version."
+
+for _path, _help in _COMMANDS.items():
+    app.command(_path, help=_help)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command line.
+
+    Args:
+        words: What follows the name of the program.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        return _run([STDIN if word == "-" else word for word in words])
+    except KeyboardInterrupt:
+        say("interrupted")
+        return BY_SIGNAL + signal.SIGINT
+    except BrokenPipeError:
+        return SOME_FAILED  # whoever read stdout has enough (`| head`)
+    finally:
+        _flush()
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        return int(app(words, exit_on_error=False, print_error=False) or 0)
+    except CycloptsError as error:
+        command = " ".join(["legitmark", *(error.command_chain or ())])
+        complain(f"{error} See {command} --help")
+        return WRONG_USAGE
+
+
+def _flush() -> None:
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # Told already, if it is to be told. Python would try again at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,72 @@
+"""`legitmark create`: one service request."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from attrs import frozen
+from cyclopts import Group, Parameter
+
+from legitmark_async import Item, Legitmark, ServiceRequest, ServiceRequestDraft
+from legitmark_async.cli._api import DEFAULT_API, Api
+from legitmark_async.cli._conventions import ALL_DONE
+from legitmark_async.cli._output import say, write_json
+from legitmark_async.cli._run import command
+
+# Seconds after which silence needs a word.
+_PATIENCE = 3.0
+
+
+@Parameter(name="*", group=Group("What to create", sort_key=1))
+@frozen(kw_only=True)
+class Draft:
+    """What to create.
+
+    Attributes:
+        reference_id: Your own id of the item; make it unique.
+        category: UUID of the category.
+        type: UUID of the type.
+        service: UUID of the service; without it the API chooses one.
+        brand: UUID of the brand.
+        model: UUID of the model.
+    """
+
+    reference_id: str
+    category: str
+    type: str
+    service: str | None = None
+    brand: str | None = None
+    model: str | None = None
+
+    def build(self) -> ServiceRequestDraft:
+        """Return it as the library has it."""
+        item = Item(category=self.category, type=self.type, brand=self.brand, model=self.model)
+        return ServiceRequestDraft(self.reference_id, item, self.service)
+
+
+@command
+async def create(*, draft: Draft, api: Api = DEFAULT_API) -> int:
+    """Create one service request, and print it."""
+    async with api.client() as legitmark:
+        with _said_to_wait():
+            service_request = await _create(legitmark, draft.build())
+    write_json(service_request.raw)
+    return ALL_DONE
+
+
+async def _create(legitmark: Legitmark, draft: ServiceRequestDraft) -> ServiceRequest:
+    try:
+        return await legitmark.sr.create(draft)
+    except asyncio.CancelledError:
+        words = f"it isn't known whether {draft.reference_id!r} was created; look for it before you create it again"
+        raise asyncio.CancelledError(words) from None
+
+
+@contextmanager
+def _said_to_wait() -> Iterator[None]:
+    words = "waiting for the API (its answer, its rate limit, or a connection); Ctrl-C stops"
+    handle = asyncio.get_running_loop().call_later(_PATIENCE, say, words)
+    try:
+        yield
+    finally:
+        handle.cancel()

@@ -1,0 +1,32 @@
+"""Outcomes as JSON lines: what became of each row."""
+
+from typing import Any
+
+from legitmark_async import Created, Failed, Outcome, Skipped, Unknown
+from legitmark_async.bulk import Row
+
+
+def describe_outcome(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as the object that is written."""
+    line: dict[str, Any] = {
+        "reference_id": outcome.draft.reference_id,
+        "status": type(outcome).__name__.lower(),
+        "uuid": None,
+        "micro_id": None,
+        "error": _error(outcome),
+    }
+    if isinstance(outcome, Created):
+        line |= {"uuid": outcome.service_request.uuid, "micro_id": outcome.service_request.micro_id}
+    if isinstance(row := outcome.draft.origin, Row):
+        line |= {"extra": dict(row.extra), "line": row.line}
+    return line
+
+
+def _error(outcome: Outcome) -> str | None:
+    match outcome:
+        case Created():
+            return None
+        case Failed(_, error) | Unknown(_, error):
+            return str(error)
+        case Skipped(_, reason):
+            return reason
