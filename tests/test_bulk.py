@@ -185,6 +185,21 @@ async def test_few_failures_are_allowed(client: Legitmark, sandbox: Sandbox, dra
     assert run.progress.stopped == "input ended"
 
 
+async def test_no_deadline_in_bulk(drafts: Drafts) -> None:
+    """A deadline that is shorter than the window doesn't fail the drafts that wait for it."""
+    limits, timeouts = Limits(partner=20, window=0.5), Timeouts(deadline=0.1)
+    async with (
+        Sandbox(limits=limits) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url, timeouts=timeouts) as client,
+    ):
+        run = client.sr.create_many(drafts(50))
+
+        await outcomes_of(run)
+
+    assert run.progress.created == 50
+    assert run.progress.refused == sandbox.ledger.refused > 0
+
+
 async def test_break_drains(drafts: Drafts) -> None:
     """After a `break` nothing new is sent, what is in flight ends, and everything is accounted for."""
     async with Sandbox(latency=0.02) as slow, Legitmark(slow.api_key, base_url=slow.url) as client:

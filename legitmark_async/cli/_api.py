@@ -4,7 +4,7 @@ import os
 from typing import Annotated
 
 from attrs import frozen
-from cyclopts import Group, Parameter, validators
+from cyclopts import Group, Parameter
 
 from legitmark_async import ConfigurationError, Legitmark, Timeouts
 from legitmark_async.options import DEFAULT_ASSET_URL, DEFAULT_BASE_URL, DEFAULT_CONCURRENCY
@@ -19,13 +19,11 @@ class Api:
 
     Attributes:
         base_url: Where the API is, if not at https://api.legitmark.com.
-        deadline: Seconds for one item, with all its tries and waits. Without it a call takes the time it needs.
     """
 
     base_url: Annotated[str | None, Parameter(env_var="LEGITMARK_BASE_URL")] = None
-    deadline: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None
 
-    def client(self, *, concurrency: int = DEFAULT_CONCURRENCY) -> Legitmark:
+    def client(self, *, concurrency: int = DEFAULT_CONCURRENCY, deadline: float | None = None) -> Legitmark:
         """Make a client, not open yet.
 
         Raises:
@@ -38,7 +36,7 @@ class Api:
             key,
             base_url=self.base_url or DEFAULT_BASE_URL,
             asset_url=os.environ.get("LEGITMARK_ASSET_URL") or DEFAULT_ASSET_URL,
-            timeouts=Timeouts(deadline=self.deadline),
+            timeouts=Timeouts(deadline=deadline),
             concurrency=concurrency,
         )
 

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 from attrs import frozen
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, validators
 
 from legitmark_async import Item, Legitmark, ServiceRequest, ServiceRequestDraft
 from legitmark_async.cli._api import DEFAULT_API, Api
@@ -29,6 +30,7 @@ class Draft:
         service: UUID of the service; without it the API chooses one.
         brand: UUID of the brand.
         model: UUID of the model.
+        deadline: Seconds for the call, with all its tries and waits. Without it the call takes the time it needs.
     """
 
     reference_id: str
@@ -37,6 +39,7 @@ class Draft:
     service: str | None = None
     brand: str | None = None
     model: str | None = None
+    deadline: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None
 
     def build(self) -> ServiceRequestDraft:
         """Return it as the library has it."""
@@ -47,7 +50,7 @@ class Draft:
 @command
 async def create(*, draft: Draft, api: Api = DEFAULT_API) -> int:
     """Create one service request, and print it."""
-    async with api.client() as legitmark:
+    async with api.client(deadline=draft.deadline) as legitmark:
         with _said_to_wait():
             service_request = await _create(legitmark, draft.build())
     write_json(service_request.raw)

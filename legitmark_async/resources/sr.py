@@ -1,5 +1,7 @@
 """Service requests: `legitmark.sr`."""
 
+from attrs import evolve
+
 from legitmark_async import _endpoints
 from legitmark_async._call import Caller
 from legitmark_async.bulk import BulkRun, Drafts
@@ -57,7 +59,8 @@ class ServiceRequests:
         ```
 
         A draft whose `reference_id` was in the input before is skipped. A key that is not accepted (401, 403) stops
-        the run, for every other draft would fail like it.
+        the run, for every other draft would fail like it. The client's `deadline` doesn't count here: a draft waits
+        for the rate limit as long as it takes.
 
         Args:
             drafts: Any iterable or async iterable, of any length; it is read as the work goes on.
@@ -75,8 +78,10 @@ class ServiceRequests:
         concurrency = self._concurrency if concurrency is None else checked_count("concurrency", concurrency)
         if max_failures is not None and not max_failures >= 0:
             raise ConfigurationError(f"max_failures must be 0 or more, not {max_failures!r}", problems=["max_failures"])
+        # A row that waits for its turn is not late: a deadline would burn a whole file while the window is closed.
+        caller = evolve(self._caller, deadline=None)
         return BulkRun(
-            self._caller,
+            caller,
             drafts,
             concurrency=concurrency,
             max_failures=max_failures,
