@@ -51,6 +51,7 @@ class CallState:
         attempts: The tries that failed.
         verdict: What was said of them; None as long as none failed.
         failure: What the last of them ended in.
+        withdrawn: Set by whoever made the call, to let the try in flight be the last one.
     """
 
     phase: str = "rate limit"
@@ -65,6 +66,7 @@ class CallState:
     attempts: list[Attempt] = field(factory=list[Attempt])
     verdict: Verdict | None = None
     failure: LegitmarkError | None = None
+    withdrawn: bool = False
 
     @property
     def refusals(self) -> int:
@@ -167,6 +169,7 @@ class Caller:
             repeatable=request.repeatable,
             time_left=lambda: deadline - self.clock(),
             hold=self.pacer.opens_in,
+            wanted=lambda: not state.withdrawn,
         )
         async for attempt in loop:
             with attempt:
@@ -206,6 +209,8 @@ class Caller:
         return result
 
     async def _wait_for_turn(self, state: CallState, deadline: float) -> int:
+        # Between two tries the client may have been closed.
+        self.transport.require_open()
         gate = self.pacer.gate
         state.enter("rate limit", self.clock())
         state.reason = gate.reason if gate.closed else state.reason or "requests in flight"

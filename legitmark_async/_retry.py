@@ -5,6 +5,8 @@ anyone may leave; so a refusal (429) waits there, and costs no attempt. A fresh 
 by concurrent calls mixes their state.
 """
 
+from collections.abc import Callable
+
 from attrs import define, field
 from tenacity import AsyncRetrying, RetryCallState
 
@@ -83,7 +85,15 @@ class Retrier:
     random: Random
     repeat_blindly: bool = False
 
-    def loop(self, verdict: Verdict, *, repeatable: bool, time_left: Clock, hold: Clock) -> AsyncRetrying:
+    def loop(
+        self,
+        verdict: Verdict,
+        *,
+        repeatable: bool,
+        time_left: Clock,
+        hold: Clock,
+        wanted: Callable[[], bool],
+    ) -> AsyncRetrying:
         """Return a fresh retry loop for one call.
 
         Args:
@@ -91,6 +101,7 @@ class Retrier:
             repeatable: Whether the call may be repeated although the server may have carried it out.
             time_left: Seconds until the call's deadline.
             hold: Seconds for which the pacer lets nobody leave.
+            wanted: Whether anybody still waits for the call.
         """
 
         def worth_it(state: RetryCallState) -> bool:
@@ -103,7 +114,7 @@ class Retrier:
             error = _failure(state)
             _count(verdict, error)
             wait = max(state.upcoming_sleep, hold())
-            if self._exhausted(verdict, error) or _asks_too_much(error):
+            if self._exhausted(verdict, error) or _asks_too_much(error) or not wanted():
                 return True
             if wait > time_left():
                 verdict.too_late = wait

@@ -202,8 +202,11 @@ class Legitmark:
 
         A session that was passed in stays open. Closing twice does nothing.
         """
-        await self._shared.pacer.aclose()
-        await self._shared.transport.aclose()
+        # The transport first: from then on no call can begin to wait, and nobody would be left to wake it.
+        try:
+            await self._shared.transport.aclose()
+        finally:
+            await self._shared.pacer.aclose()
 
     def __repr__(self) -> str:
         state = "open" if self._shared.transport.opened else "closed"

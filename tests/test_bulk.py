@@ -11,6 +11,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from legitmark_async import (
     AuthenticationError,
@@ -156,6 +158,32 @@ async def test_wrong_key_stops_the_run(sandbox: Sandbox, drafts: Drafts) -> None
     assert run.progress.stopped is not None
     assert "answered 403" in run.progress.stopped
     accounted(run, seen)
+
+
+async def test_stopped_run_sends_no_more(item: Item) -> None:
+    """A draft that is refused by the limit after the run was stopped is skipped: it doesn't wait for a window."""
+    answers = {"A": asyncio.Event(), "B": asyncio.Event()}
+
+    async def answer(request: web.Request) -> web.Response:
+        reference = (await request.json())["reference_id"]
+        answers[reference].set()
+        if reference == "A":
+            await answers["B"].wait()
+            return web.json_response({"error": {"message": "go away"}}, status=401)
+        while "401" not in (run.progress.stopped or ""):  # noqa: ASYNC110  # the run has no event for it
+            await asyncio.sleep(0)
+        return web.json_response({"error": {}}, status=429, headers={"Retry-After": "60"})
+
+    app = web.Application()
+    app.router.add_post("/api/v2/sr", answer)
+    async with TestServer(app) as server, Legitmark("leo_key", base_url=str(server.make_url("/"))) as client:
+        run = client.sr.create_many([ServiceRequestDraft(name, item) for name in "AB"], ordered=True)
+
+        first, second = await asyncio.wait_for(outcomes_of(run), timeout=5)
+
+    assert isinstance(first, Failed)
+    assert isinstance(second, Skipped)
+    assert second.reason.startswith("not sent: POST /api/v2/sr answered 401")
 
 
 @pytest.mark.parametrize(("allowed", "at_most"), [(5, 30), (0.1, 140)], ids=["number", "share"])

@@ -57,6 +57,7 @@ class World:
     luck: float = 1.0
     deadline: float = math.inf
     held: float = 0.0
+    wanted: bool = True
     repeat_blindly: bool = False
     quota: Quota = field(factory=lambda: Quota(500))
     verdict: Verdict = field(factory=Verdict)
@@ -86,6 +87,7 @@ class World:
             repeatable=repeatable,
             time_left=lambda: self.deadline - self.now,
             hold=lambda: self.held,
+            wanted=lambda: self.wanted,
         ):
             with attempt:
                 result = await self.operate()
@@ -439,3 +441,14 @@ async def test_calls_side_by_side() -> None:
 
     assert results == ["done"] * 4
     assert [world.verdict.failures for world in worlds] == [0, 1, 3, 7]
+
+
+@pytest.mark.parametrize("failure", [refused(1.0), never_sent()], ids=["refusal", "failure"])
+async def test_nobody_waits(failure: LegitmarkError) -> None:
+    """A call that nobody waits for any more is not tried again."""
+    world = World([failure], wanted=False)
+
+    with pytest.raises(type(failure)):
+        await world.call()
+
+    assert (world.tries, world.slept) == (1, [])

@@ -28,8 +28,8 @@ _AHEAD = 2
 _SAMPLE = 100
 # Without these the rest of the run would fail too, one by one.
 _STOPPERS = (AuthenticationError, ForbiddenError)
-# Seconds that requests in flight may take to end when a run is left early, and between two looks at them.
-_GRACE, _GLANCE = 5.0, 0.05
+# Seconds that requests in flight may take to end when a run is left early.
+_GRACE = 5.0
 
 
 @define(eq=False)
@@ -148,7 +148,7 @@ class BulkRun:
         try:
             if self._workers:
                 self._withdraw("left early")
-                await self._drain()
+                await asyncio.wait(self._workers, timeout=_GRACE)
         finally:
             for worker in self._workers:
                 worker.cancel()
@@ -196,6 +196,8 @@ class BulkRun:
             # The frames of a failure are of no use to whoever gets it as a value, and keep a lot alive.
             return Unknown(draft, error.with_traceback(None))
         except LegitmarkError as error:
+            if self._withdrawing and error.retryable and not error.maybe_processed:
+                return self._withdrawn(job)
             return Failed(draft, error.with_traceback(None))
         except asyncio.CancelledError:
             return self._withdrawn(job)
@@ -245,18 +247,10 @@ class BulkRun:
             return
         self._withdrawing, self._stopped = True, why
         self._stop(why)
-        self._cancel_idle()
-
-    async def _drain(self) -> None:
-        """Wait for the requests in flight, as long as they may take."""
-        for _ in range(int(_GRACE / _GLANCE)):
-            if self._workers:
-                await asyncio.wait(self._workers, timeout=_GLANCE)
-                # A request that was in flight may have been refused by now, and wait for its next try.
-                self._cancel_idle()
-
-    def _cancel_idle(self) -> None:
         in_flight = {job.worker for job in self._active if job.state.in_flight}
+        for job in self._active:
+            # The try that is in flight may go on, and is the last one.
+            job.state.withdrawn = True
         for worker in self._workers - in_flight - {asyncio.current_task()}:
             worker.cancel()
 
