@@ -25,6 +25,7 @@ from legitmark_async.errors import (
     OutcomeUnknownError,
     RateLimitError,
     describe_limit,
+    redact,
 )
 from legitmark_async.options import Clock
 
@@ -251,8 +252,12 @@ class Caller:
 
 def _conclude(request: Request[T], state: CallState, error: LegitmarkError) -> LegitmarkError:
     """Give the error what is known of the call; of a create that may have happened, say just that."""
+    # Their frames hold the answer, and so whatever secret it repeats: a traceback may be shown with its locals.
+    for failure in (error, state.failure):
+        if failure is not None:
+            failure.__traceback__ = None
     error.attempts = tuple(state.attempts)
-    error.request_id = error.request_id or state.request_id or None
+    error.request_id = redact(error.request_id or state.request_id) or None
     if request.reference_id is None or not state.unsettled:
         return error
     unknown = OutcomeUnknownError(request.reference_id)

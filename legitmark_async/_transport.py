@@ -113,7 +113,9 @@ class Transport:
             ConfigurationError: It is open already.
         """
         if self.opened:
-            raise ConfigurationError("the client is open already: enter it once, and share it between tasks")
+            raise ConfigurationError(
+                "the client is open already: enter it once, and share it between tasks (or aclose() it first)"
+            )
         self._loop = asyncio.get_running_loop()
         headers = {
             # `Secret` shows in no repr, so neither in a traceback that prints aiohttp's locals.

@@ -124,7 +124,7 @@ class Legitmark:
         """
         retry, timeouts = retry or RetryPolicy(), timeouts or Timeouts()
         clock = clock or _loop_time
-        checked_url("asset_url", asset_url)
+        asset_url = checked_url("asset_url", asset_url)
         transport = Transport(checked_url("base_url", base_url), checked_key(api_key), timeouts, random, session)
         capacity = min(checked_count("concurrency", concurrency), transport.connections or concurrency)
         pacer = Pacer(Gate(capacity, random), clock=clock, sleep=sleep)

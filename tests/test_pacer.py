@@ -460,6 +460,23 @@ async def test_cancelled_with_a_turn_in_hand() -> None:
     assert pacer.gate.in_flight == 0
 
 
+async def test_cancelled_timer_is_set_again() -> None:
+    """Something that cancels every task of the loop but the calls doesn't leave them waiting for ever."""
+    time = FakeTime()
+    pacer = make_pacer(time)
+    close(pacer)
+    call = asyncio.create_task(pacer.acquire())
+    await settle()
+
+    (timer,) = asyncio.all_tasks() - {asyncio.current_task(), call}
+    timer.cancel()
+    await settle()
+    await time.pass_by(10.0)
+
+    pacer.answered(await call)
+    await pacer.aclose()
+
+
 async def test_timer_is_moved_forward() -> None:
     """A timer that was set for later doesn't keep the gate closed when it may open sooner."""
     time = FakeTime()

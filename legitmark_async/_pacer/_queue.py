@@ -136,9 +136,11 @@ class Pacer:
         self._timer.add_done_callback(self._wake)
 
     def _wake(self, timer: "asyncio.Future[None]") -> None:
-        if timer is self._timer and not timer.cancelled():
-            timer.result()
+        # Whoever cancels every task of the loop cancels this one too: then it is set again for those who still wait.
+        if timer is self._timer:
             self._timer = None
+            if not timer.cancelled():
+                timer.result()
             self._serve()
 
     def _expel(self) -> None:

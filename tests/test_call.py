@@ -1,0 +1,765 @@
+"""One whole call: tries, refusals, deadlines and cancellation, against real servers on loopback."""
+
+import asyncio
+import contextlib
+import http
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from attrs import define, field
+
+from legitmark_async import (
+    AttemptTimeoutError,
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    ConnectionFailedError,
+    DeadlineExceededError,
+    ForbiddenError,
+    InvalidRequestError,
+    Legitmark,
+    LegitmarkError,
+    LimitType,
+    MalformedResponseError,
+    OutcomeUnknownError,
+    RateLimitError,
+    ResponseError,
+    RetryPolicy,
+    ServerError,
+    ServiceRequestDraft,
+    Timeouts,
+    TransportError,
+)
+from legitmark_async._call import CallState
+from legitmark_async._endpoints import create_service_request
+from legitmark_async._pacer import Pacer
+from legitmark_async.sandbox import FAULT_KINDS, Limits, Sandbox
+
+Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
+Connect = Callable[..., Legitmark]
+
+CREATED = {"success": True, "sr": {"uuid": "00000000-0000-0000-0000-000000000001", "external_id": "ITEM-2024-0891"}}
+
+
+@define(eq=False)
+class Time:
+    """Time that passes only while somebody sleeps. `asleep` tells that somebody does."""
+
+    now: float = 1000.0
+    slept: list[float] = field(factory=list[float])
+    asleep: asyncio.Event = field(factory=asyncio.Event)
+    on_sleep: Callable[[], Awaitable[object]] | None = None
+    stands_still: bool = False
+
+    def clock(self) -> float:
+        """Give the monotonic seconds."""
+        return self.now
+
+    def wall(self) -> float:
+        """Give the seconds of the epoch."""
+        return 1_700_000_000.0 + self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass at once, or never."""
+        self.slept.append(seconds)
+        self.asleep.set()
+        if self.stands_still and seconds:
+            await asyncio.get_running_loop().create_future()
+        if self.on_sleep is not None:
+            await self.on_sleep()
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+@define(eq=False)
+class Peer:
+    """A server that gives one answer after the other, the last one for ever; None is an answer that never comes."""
+
+    answers: list[web.Response | None]
+    held: asyncio.Event | None = None
+    url: str = ""
+    request_ids: list[str] = field(factory=list[str])
+    arrived: asyncio.Event = field(factory=asyncio.Event)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer."""
+        await request.read()
+        self.request_ids.append(request.headers["X-Request-Id"])
+        self.arrived.set()
+        if self.held is not None:
+            await self.held.wait()
+        told = self.answers[min(len(self.request_ids), len(self.answers)) - 1]
+        if told is None:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError
+        # A response can be sent once only.
+        return web.Response(status=told.status, body=told.body, headers=told.headers)
+
+
+def answer(status: int = 200, payload: object = None, **headers: str) -> web.Response:
+    """An answer of the API."""
+    told = {"success": False, "error": {"code": status, "message": http.HTTPStatus(status).phrase}}
+    body = json.dumps(payload if payload is not None else CREATED if status == http.HTTPStatus.OK else told)
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return web.Response(status=status, body=body.encode(), headers=names)
+
+
+@contextlib.asynccontextmanager
+async def serving(*answers: web.Response | None, held: asyncio.Event | None = None) -> AsyncIterator[Peer]:
+    """A server of such answers, held back until an event."""
+    peer = Peer(list(answers), held)
+    runner = web.ServerRunner(web.Server(peer.handle, handler_cancellation=True), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    peer.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield peer
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def world() -> Time:
+    """Time that passes only in sleeps."""
+    return Time()
+
+
+@pytest.fixture
+def connect(world: Time) -> Connect:
+    """Make a client to which a wait is nothing."""
+
+    def client(server: Peer | Sandbox | str, *, key: str = "leo_key", **options: object) -> Legitmark:
+        url = server if isinstance(server, str) else server.url
+        key = server.api_key if isinstance(server, Sandbox) else key
+        settings = {"clock": world.clock, "sleep": world.sleep, "random": lambda: 1.0, **options}
+        return Legitmark(key, base_url=url, **settings)  # type: ignore[arg-type]  # the tests know their options
+
+    return client
+
+
+@pytest.fixture
+def refusing_port() -> Iterator[socket.socket]:
+    """A port that is taken, at which nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound
+
+
+def port_of(bound: socket.socket) -> int:
+    """Tell the port."""
+    port: int = bound.getsockname()[1]
+    return port
+
+
+def pacer_of(client: Legitmark) -> Pacer:
+    """Give the pacer of a client."""
+    return client._shared.pacer
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the others go on until something is so."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  # there is no event for it
+            await asyncio.sleep(0)
+
+
+def summary(error: LegitmarkError) -> list[tuple[int | None, str]]:
+    """Tell of each try its status and its error."""
+    return [(attempt.status, attempt.error) for attempt in error.attempts]
+
+
+# --- success and refusals ------------------------------------------------------------------------
+
+
+async def test_success(connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
+    """A call that succeeds at once sends one request and sleeps never."""
+    async with serving(answer()) as peer, connect(peer) as client:
+        sr = await client.sr.create(draft)
+
+        assert pacer_of(client).gate.in_flight == 0
+
+    assert sr.external_id == "ITEM-2024-0891"
+    assert len(peer.request_ids) == 1
+    assert not world.slept
+
+
+async def test_refused_then_created(connect: Connect, world: Time, drafts: Drafts) -> None:
+    """A 429 of a window of 60 s is followed by a second try, when the window opens and not before."""
+    limits = Limits(partner=1, window=60)
+    async with (
+        Sandbox(limits=limits, clock=world.clock, now=world.wall) as sandbox,
+        connect(sandbox) as client,
+    ):
+        first, second = drafts(2)
+        await client.sr.create(first)
+        began = world.now
+        sr = await client.sr.create(second)
+
+    assert sr.external_id == second.reference_id
+    assert (sandbox.ledger.created, sandbox.ledger.refused, sandbox.ledger.over_limit) == (2, 1, 0)
+    assert 60 <= world.now - began <= 61
+
+
+async def test_refusals_are_no_failures(connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
+    """Refusals don't use up the attempts."""
+    refusal = answer(429, Retry_After="5")
+    async with serving(*[refusal] * 4, answer()) as peer, connect(peer, retry=RetryPolicy(attempts=2)) as client:
+        sr = await client.sr.create(draft)
+
+    assert sr.external_id == draft.reference_id
+    assert len(peer.request_ids) == 5
+    assert world.now - 1000 >= 4 * 5
+
+
+async def test_refused_too_often(connect: Connect, drafts: Drafts) -> None:
+    """A call that is refused as often as the policy allows gives up, and tells of the limit."""
+    # The sandbox's own time is the real one, so that its window never opens here.
+    async with (
+        Sandbox(limits=Limits(partner=1, window=600)) as sandbox,
+        connect(sandbox, retry=RetryPolicy(refusals=3, attempts=2)) as client,
+    ):
+        first, second = drafts(2)
+        await client.sr.create(first)
+        with pytest.raises(RateLimitError, match="partner limit of 1 reached; try again in") as caught:
+            await client.sr.create(second)
+
+    error = caught.value
+    assert error.limit_type is LimitType.PARTNER
+    assert error.retry_after == pytest.approx(600, abs=5)
+    assert [(limit.type, limit.limit, limit.remaining) for limit in error.limits] == [(LimitType.PARTNER, 1, 0)]
+    assert summary(error) == [(429, "RateLimitError")] * 3
+    assert error.request_id == error.attempts[-1].request_id
+    assert not error.maybe_processed
+    assert sandbox.ledger.refused == 3
+
+
+async def test_one_attempt(connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
+    """With one attempt a refusal is told at once."""
+    refusal = answer(429, Retry_After="60")
+    async with serving(refusal, answer()) as peer, connect(peer, retry=RetryPolicy(attempts=1)) as client:
+        with pytest.raises(RateLimitError, match="try again in 60 s") as caught:
+            await client.sr.create(draft)
+
+    assert summary(caught.value) == [(429, "RateLimitError")]
+    assert len(peer.request_ids) == 1
+    assert world.now == 1000
+
+
+async def test_asks_too_much(connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
+    """A server that asks to wait for more than an hour is not waited for."""
+    async with serving(answer(429, Retry_After="3700"), answer()) as peer, connect(peer) as client:
+        with pytest.raises(RateLimitError, match=r"try again in 3\.7e\+03 s"):
+            await client.sr.create(draft)
+
+    assert len(peer.request_ids) == 1
+    assert world.now == 1000
+
+
+async def test_refusal_holds_everybody(connect: Connect, world: Time, drafts: Drafts) -> None:
+    """After one refusal no call leaves before the window opens."""
+    async with (
+        Sandbox(limits=Limits(partner=5, window=60), clock=world.clock, now=world.wall) as sandbox,
+        connect(sandbox, concurrency=1) as client,
+    ):
+        created = await asyncio.gather(*[client.sr.create(draft) for draft in drafts(12)])
+
+    assert [sr.external_id for sr in created] == [f"ITEM-{number}" for number in range(12)]
+    assert (sandbox.ledger.created, sandbox.ledger.duplicates, sandbox.ledger.over_limit) == (12, 0, 0)
+    assert sandbox.ledger.refused <= 3
+    assert world.now - 1000 < 125
+
+
+# --- what may have been processed ----------------------------------------------------------------
+
+
+CAUSES: dict[str, type[LegitmarkError]] = {
+    "refuse": ServerError,
+    "drop-before": TransportError,
+    "drop-after": TransportError,
+    "slow-after": AttemptTimeoutError,
+    "error-after": ServerError,
+    "truncate": TransportError,
+    "garbage": MalformedResponseError,
+    "stall-before": AttemptTimeoutError,
+}
+NOT_DONE = {"refuse", "drop-before", "stall-before"}
+
+
+def test_every_fault() -> None:
+    """The faults that follow are all that the sandbox has."""
+    assert set(CAUSES) == set(FAULT_KINDS)
+
+
+@pytest.mark.parametrize("fault", CAUSES)
+async def test_unknown(fault: str, connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
+    """A create that may have been processed is not repeated, and says so."""
+    timeouts = Timeouts(read=0.1)
+    async with Sandbox(faults={fault: 1}) as sandbox, connect(sandbox, timeouts=timeouts) as client:
+        with pytest.raises(OutcomeUnknownError, match="'ITEM-2024-0891' may or may not have been created") as caught:
+            await client.sr.create(draft)
+
+        assert pacer_of(client).gate.in_flight == 0
+
+    error = caught.value
+    assert error.reference_id == draft.reference_id
+    assert type(error.__cause__) is CAUSES[fault]
+    assert [attempt.error for attempt in error.attempts] == [CAUSES[fault].__name__]
+    assert error.maybe_processed
+    assert sandbox.ledger.requests == 1
+    assert sandbox.ledger.created == (fault not in NOT_DONE)
+    assert not world.slept
+
+
+@pytest.mark.parametrize("fault", CAUSES)
+async def test_repeat(fault: str, connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
+    """Where repeating was asked for, the create is sent again after a pause, whatever became of the first try."""
+    async with (
+        Sandbox(faults={fault: 1}) as sandbox,
+        connect(sandbox, timeouts=Timeouts(read=0.1), on_ambiguous="repeat") as client,
+    ):
+
+        async def recover() -> None:
+            sandbox.set_faults({})
+
+        world.on_sleep = recover
+        sr = await client.sr.create(draft)
+
+    assert sr.external_id == draft.reference_id
+    assert sandbox.ledger.requests == 2
+    assert sandbox.ledger.created == 1 + (fault not in NOT_DONE)
+    assert world.slept == [0.5]
+
+
+async def test_still_unknown(connect: Connect, draft: ServiceRequestDraft) -> None:
+    """A try that may have been processed stays in doubt, though the repeated one surely was refused."""
+    async with serving(answer(500), answer(400)) as peer, connect(peer, on_ambiguous="repeat") as client:
+        with pytest.raises(OutcomeUnknownError, match="answered 400") as caught:
+            await client.sr.create(draft)
+
+    assert isinstance(caught.value.__cause__, InvalidRequestError)
+    assert summary(caught.value) == [(500, "ServerError"), (400, "InvalidRequestError")]
+
+
+async def test_never_sent(
+    connect: Connect, world: Time, draft: ServiceRequestDraft, refusing_port: socket.socket
+) -> None:
+    """A create that was never sent is repeated, until the server is up."""
+    sandbox = Sandbox(port=port_of(refusing_port))
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def serve() -> None:
+            if len(world.slept) == 3:
+                refusing_port.close()
+                await stack.enter_async_context(sandbox)
+
+        world.on_sleep = serve
+        url = f"http://127.0.0.1:{sandbox.port}"
+        client = await stack.enter_async_context(connect(url, key=sandbox.api_key))
+        sr = await client.sr.create(draft)
+
+    assert sr.external_id == draft.reference_id
+    assert (sandbox.ledger.requests, sandbox.ledger.created) == (1, 1)
+    assert len(world.slept) == 3
+
+
+async def test_never_up(
+    connect: Connect, world: Time, draft: ServiceRequestDraft, refusing_port: socket.socket
+) -> None:
+    """After the last attempt the failure is told as it is: nothing was sent."""
+    url = f"http://127.0.0.1:{port_of(refusing_port)}"
+    async with connect(url, retry=RetryPolicy(attempts=4, base=1, cap=3)) as client:
+        with pytest.raises(ConnectionFailedError, match="POST /api/v2/sr was never sent") as caught:
+            await client.sr.create(draft)
+
+        assert pacer_of(client).gate.in_flight == 0
+
+    assert summary(caught.value) == [(None, "ConnectionFailedError")] * 4
+    assert world.slept == [1.0, 2.0, 3.0]
+    assert not caught.value.maybe_processed
+
+
+@pytest.mark.parametrize(
+    ("status", "cls"),
+    [
+        (302, ResponseError),
+        (400, InvalidRequestError),
+        (401, AuthenticationError),
+        (403, ForbiddenError),
+        (409, ConflictError),
+        (422, InvalidRequestError),
+    ],
+)
+async def test_refused_for_good(
+    status: int, cls: type[ResponseError], connect: Connect, world: Time, draft: ServiceRequestDraft
+) -> None:
+    """What a repeating can't mend is raised at once."""
+    async with serving(answer(status), answer()) as peer, connect(peer) as client:
+        with pytest.raises(cls, match=f"POST /api/v2/sr answered {status}") as caught:
+            await client.sr.create(draft)
+
+        assert pacer_of(client).gate.in_flight == 0
+
+    assert type(caught.value) is cls
+    assert caught.value.status == status
+    assert summary(caught.value) == [(status, cls.__name__)]
+    assert [attempt.request_id for attempt in caught.value.attempts] == peer.request_ids
+    assert len(peer.request_ids) == 1
+    assert not world.slept
+
+
+async def test_no_success(connect: Connect, draft: ServiceRequestDraft) -> None:
+    """A 200 that says `success: false` is what the code in its body says."""
+    told = {"success": False, "error": {"code": 409, "message": "it exists"}}
+    async with serving(answer(200, told)) as peer, connect(peer) as client:
+        with pytest.raises(ConflictError, match="answered 200: it exists"):
+            await client.sr.create(draft)
+
+    assert len(peer.request_ids) == 1
+
+
+async def test_wrong_draft(connect: Connect, draft: ServiceRequestDraft) -> None:
+    """A wrong draft is told before anything is sent."""
+    wrong = ServiceRequestDraft("", draft.item)
+    async with serving(answer()) as peer, connect(peer) as client:
+        with pytest.raises(ConfigurationError, match="the draft can't be sent: reference_id"):
+            await client.sr.create(wrong)
+
+    assert not peer.request_ids
+
+
+# --- the deadline --------------------------------------------------------------------------------
+
+
+async def test_wait_beyond_deadline(draft: ServiceRequestDraft) -> None:
+    """A Retry-After that doesn't fit into the deadline is told at once, with where the time went."""
+    async with serving(answer(429, Retry_After="30"), answer()) as peer, Legitmark("leo_key", base_url=peer.url) as one:
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceededError, match=r"did not fit into 1 s .* could leave in 30\S* s") as caught:
+            await one.with_options(deadline=1).sr.create(draft)
+        seconds = time.monotonic() - began
+
+    error = caught.value
+    assert seconds < 0.5
+    assert error.needed == pytest.approx(30, abs=1)
+    assert error.reason == "rate limit"
+    assert sum(error.spent.values()) == pytest.approx(seconds, abs=0.2)
+    assert error.spent["request"] > 0
+    assert type(error.__cause__) is RateLimitError
+    assert summary(error) == [(429, "RateLimitError")]
+    assert not error.maybe_processed
+    assert len(peer.request_ids) == 1
+
+
+async def test_backoff_beyond_deadline(
+    connect: Connect, world: Time, draft: ServiceRequestDraft, refusing_port: socket.socket
+) -> None:
+    """A pause that doesn't fit into the deadline isn't begun."""
+    url = f"http://127.0.0.1:{port_of(refusing_port)}"
+    async with connect(url, retry=RetryPolicy(base=4), timeouts=Timeouts(deadline=13)) as client:
+        with pytest.raises(DeadlineExceededError, match=r"could leave in 16 s: backoff") as caught:
+            await client.sr.create(draft)
+
+    assert world.slept == [4.0, 8.0]
+    assert caught.value.spent["backoff"] == 12
+    assert type(caught.value.__cause__) is ConnectionFailedError
+    assert not caught.value.maybe_processed
+
+
+async def test_deadline_in_flight(draft: ServiceRequestDraft) -> None:
+    """A deadline that ends while the request is in flight leaves open what happened."""
+    async with serving(None) as peer, Legitmark("leo_key", base_url=peer.url) as client:
+        with pytest.raises(
+            OutcomeUnknownError, match=r"did not fit into 0\.2 s \(spent: 0\.2\S* s on request"
+        ) as caught:
+            await client.with_options(deadline=0.2).sr.create(draft)
+
+        assert pacer_of(client).gate.in_flight == 0
+
+    cause = caught.value.__cause__
+    assert isinstance(cause, DeadlineExceededError)
+    assert cause.maybe_processed
+    assert cause.spent["request"] == pytest.approx(0.2, abs=0.1)
+    assert caught.value.request_id == peer.request_ids[0]
+
+
+async def test_deadline_of_closed_gate(draft: ServiceRequestDraft) -> None:
+    """While the gate is closed for longer than the deadline, a call is refused at once, without a request."""
+    retry = RetryPolicy(attempts=1)
+    async with (
+        serving(answer(429, Retry_After="30"), answer()) as peer,
+        Legitmark("leo_key", base_url=peer.url, retry=retry) as client,
+    ):
+        with pytest.raises(RateLimitError, match="try again in 30 s"):
+            await client.sr.create(draft)
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceededError, match=r"could leave in 30\S* s: rate limit") as caught:
+            await client.with_options(deadline=1).sr.create(draft)
+        seconds = time.monotonic() - began
+
+        assert pacer_of(client).waiting == 0
+
+    assert seconds < 0.5
+    assert caught.value.__cause__ is None
+    assert not caught.value.maybe_processed
+    assert caught.value.attempts == ()
+    assert len(peer.request_ids) == 1
+
+
+async def test_deadline_of_closing_gate(drafts: Drafts) -> None:
+    """A call that waits for its turn is sent away when another's refusal closes the gate for longer than it has."""
+    first, second = drafts(2)
+    refusal = asyncio.Event()
+
+    async with (
+        serving(answer(429, Retry_After="30"), held=refusal) as peer,
+        Legitmark("leo_key", base_url=peer.url, concurrency=1) as client,
+    ):
+        blocker = asyncio.create_task(client.with_options(retry=RetryPolicy(attempts=1)).sr.create(first))
+        await peer.arrived.wait()
+        waiting = asyncio.create_task(client.with_options(deadline=20).sr.create(second))
+        await until(lambda: pacer_of(client).waiting == 1)
+        refusal.set()
+        with pytest.raises(DeadlineExceededError, match=r"could leave in 30\S* s: rate limit") as caught:
+            await waiting
+        with pytest.raises(RateLimitError, match="answered 429"):
+            await blocker
+
+    assert not caught.value.maybe_processed
+    assert list(caught.value.spent) == ["rate limit"]
+
+
+async def test_deadline_in_line(drafts: Drafts) -> None:
+    """A deadline that ends while the call waits for its turn behind others means that nothing was sent."""
+    first, second = drafts(2)
+    async with serving(None) as peer, Legitmark("leo_key", base_url=peer.url, concurrency=1) as client:
+        blocker = asyncio.create_task(client.sr.create(first))
+        await peer.arrived.wait()
+        with pytest.raises(
+            DeadlineExceededError, match=r"did not fit into 0\.1 s \(spent: 0\.1\S* s on rate"
+        ) as caught:
+            await client.with_options(deadline=0.1).sr.create(second)
+
+        assert pacer_of(client).waiting == 0
+        blocker.cancel()
+        await asyncio.wait([blocker])
+
+    assert not caught.value.maybe_processed
+    assert caught.value.attempts == ()
+    assert len(peer.request_ids) == 1
+
+
+# --- what the error tells ------------------------------------------------------------------------
+
+
+async def test_attempts(connect: Connect, draft: ServiceRequestDraft) -> None:
+    """The error tells each try: status, error, request id, the wait before it and what that was for."""
+    script = (answer(429, Retry_After="5"), answer(503, Retry_After="7"), answer(400, X_Request_Id="theirs"))
+    async with serving(*script) as peer, connect(peer, on_ambiguous="repeat") as client:
+        with pytest.raises(OutcomeUnknownError, match="answered 400: Bad Request") as caught:
+            await client.sr.create(draft)
+
+    attempts = caught.value.attempts
+    assert [attempt.number for attempt in attempts] == [1, 2, 3]
+    assert [attempt.status for attempt in attempts] == [429, 503, 400]
+    assert [attempt.error for attempt in attempts] == ["RateLimitError", "ServerError", "InvalidRequestError"]
+    assert [attempt.request_id for attempt in attempts] == peer.request_ids
+    assert len(set(peer.request_ids)) == 3
+    assert [attempt.waited for attempt in attempts] == [0, pytest.approx(5.1, abs=0.1), 7]
+    assert [attempt.reason for attempt in attempts] == [None, "rate limit", "backoff"]
+    assert caught.value.request_id == "theirs"
+
+
+async def test_quota(connect: Connect, world: Time, drafts: Drafts, refusing_port: socket.socket) -> None:
+    """In an outage the retry quota of all calls ends the retries, and the error says why."""
+    url = f"http://127.0.0.1:{port_of(refusing_port)}"
+    errors: list[ConnectionFailedError] = []
+    async with connect(url, retry=RetryPolicy(quota=10)) as client:
+        for draft in drafts(2):
+            with pytest.raises(ConnectionFailedError, match="was never sent") as caught:
+                await client.sr.create(draft)
+            errors.append(caught.value)
+
+    assert [len(error.attempts) for error in errors] == [3, 1]
+    assert len(world.slept) == 2
+    for error in errors:
+        assert error.__notes__ == ["not tried again: the retry quota of the client is used up"]
+
+
+async def test_quota_comes_back(connect: Connect, draft: ServiceRequestDraft) -> None:
+    """A success gives back what its retry took."""
+    retry = RetryPolicy(quota=5)
+    async with serving(answer(503), answer()) as peer, connect(peer, retry=retry, on_ambiguous="repeat") as client:
+        await client.sr.create(draft)
+
+        assert client._shared.quota.tokens == 5
+
+        peer.request_ids.clear()
+        await client.sr.create(draft)
+
+    assert len(peer.request_ids) == 2
+
+
+# --- many calls at once --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("luck", [0.0, 1.0])
+async def test_nothing_shared(luck: float, drafts: Drafts) -> None:
+    """200 calls at once, some of them refused and some repeated, each get their own service request."""
+    async with (
+        Sandbox(limits=Limits(partner=60, window=0.3), faults={"refuse": 0.2, "drop-before": 0.1}) as sandbox,
+        Legitmark(
+            sandbox.api_key,
+            base_url=sandbox.url,
+            on_ambiguous="repeat",
+            retry=RetryPolicy(base=0.01, cap=0.05, attempts=20, quota=10_000),
+            random=lambda: luck,
+        ) as client,
+    ):
+        wanted = list(drafts(200))
+        created = await asyncio.gather(*[client.sr.create(draft) for draft in wanted])
+
+        assert (pacer_of(client).gate.in_flight, pacer_of(client).waiting) == (0, 0)
+
+    assert [sr.external_id for sr in created] == [draft.reference_id for draft in wanted]
+    assert len({sr.uuid for sr in created}) == 200
+    assert (sandbox.ledger.created, sandbox.ledger.duplicates) == (200, 0)
+    assert sandbox.ledger.refused > 0
+
+
+async def test_each_its_own_failure(drafts: Drafts) -> None:
+    """Of calls that fail at once, each error knows its own tries and no other's."""
+    async with (
+        Sandbox(faults={"refuse": 0.5}, seed=3) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url) as client,
+    ):
+        wanted = list(drafts(200))
+        results = await asyncio.gather(*[client.sr.create(draft) for draft in wanted], return_exceptions=True)
+
+    failed = 0
+    request_ids: set[str] = set()
+    for draft, result in zip(wanted, results, strict=True):
+        if isinstance(result, OutcomeUnknownError):
+            assert result.reference_id == draft.reference_id
+            (attempt,) = result.attempts
+            request_ids.add(attempt.request_id)
+            failed += 1
+    assert failed == len(request_ids) == 200 - sandbox.ledger.created
+    assert 50 < failed < 150
+
+
+# --- cancellation --------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def leaving_nothing(client: Legitmark) -> AsyncIterator[None]:
+    """Check that the block leaves no turn, no waiter and, once the client is closed, no task."""
+    before = asyncio.all_tasks()
+    async with client:
+        yield
+        assert (pacer_of(client).gate.in_flight, pacer_of(client).waiting) == (0, 0)
+    # The server's own tasks end with the connections.
+    await until(lambda: asyncio.all_tasks() <= before)
+
+
+async def cancel(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task, and check that it ends as cancelled."""
+    task.cancel("enough")
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_cancelled_in_flight(draft: ServiceRequestDraft) -> None:
+    """A call that is cancelled in flight gives back its turn, and its state tells that it may have been processed."""
+    async with serving(None, answer()) as peer:
+        client = Legitmark("leo_key", base_url=peer.url, concurrency=1)
+        async with leaving_nothing(client):
+            state = CallState()
+            task = asyncio.create_task(client.sr._caller.call(create_service_request(draft), state))
+            await peer.arrived.wait()
+            assert pacer_of(client).gate.in_flight == 1
+            await cancel(task)
+
+            assert state.unsettled
+            # The turn is free: with one at a time, this would hang otherwise.
+            assert (await client.sr.create(draft)).external_id == draft.reference_id
+
+
+async def test_cancelled_in_line(drafts: Drafts) -> None:
+    """A call that is cancelled while it waits for its turn is not sent, and the one behind it gets the turn."""
+    first, second, third = drafts(3)
+    async with serving(None, answer()) as peer:
+        client = Legitmark("leo_key", base_url=peer.url, concurrency=1)
+        async with leaving_nothing(client):
+            state = CallState()
+            blocker = asyncio.create_task(client.sr.create(first))
+            await peer.arrived.wait()
+            task = asyncio.create_task(client.sr._caller.call(create_service_request(second), state))
+            behind = asyncio.create_task(client.sr.create(third))
+            await until(lambda: pacer_of(client).waiting == 2)
+            await cancel(task)
+            await cancel(blocker)
+            await behind
+
+            assert not state.unsettled
+    assert len(peer.request_ids) == 2
+
+
+async def test_cancelled_as_it_is_served(drafts: Drafts) -> None:
+    """A call that is cancelled in the moment it gets its turn hands the turn on."""
+    first, second, third = drafts(3)
+    async with serving(None, answer()) as peer:
+        client = Legitmark("leo_key", base_url=peer.url, concurrency=1)
+        async with leaving_nothing(client):
+            blocker = asyncio.create_task(client.sr.create(first))
+            await peer.arrived.wait()
+            task = asyncio.create_task(client.sr.create(second))
+            behind = asyncio.create_task(client.sr.create(third))
+            await until(lambda: pacer_of(client).waiting == 2)
+            blocker.cancel()
+            await until(lambda: pacer_of(client).waiting == 1)
+            await cancel(task)
+            await behind
+
+            assert blocker.cancelled()
+
+
+async def test_cancelled_at_closed_gate(world: Time, connect: Connect, draft: ServiceRequestDraft) -> None:
+    """A call that is cancelled while the gate is closed leaves no waiter, and after closing no timer."""
+    world.stands_still = True
+    async with serving(answer(429, Retry_After="60")) as peer:
+        client = connect(peer)
+        async with leaving_nothing(client):
+            task = asyncio.create_task(client.sr.create(draft))
+            await until(lambda: pacer_of(client).waiting == 1)
+            await cancel(task)
+
+
+async def test_cancelled_in_backoff(
+    world: Time, connect: Connect, draft: ServiceRequestDraft, refusing_port: socket.socket
+) -> None:
+    """A call that is cancelled between two tries leaves nothing."""
+    world.stands_still = True
+    client = connect(f"http://127.0.0.1:{port_of(refusing_port)}")
+    async with leaving_nothing(client):
+        task = asyncio.create_task(client.sr.create(draft))
+        await world.asleep.wait()
+        await cancel(task)
+
+    assert world.slept == [0.5]
+
+
+async def test_outer_timeout(draft: ServiceRequestDraft) -> None:
+    """A timeout of the caller's own stays the caller's, even if the call has a deadline too."""
+    async with serving(None) as peer, Legitmark("leo_key", base_url=peer.url) as client:
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.1):
+                await client.with_options(deadline=30).sr.create(draft)
+
+        assert pacer_of(client).gate.in_flight == 0
+
+    assert not isinstance(caught.value, LegitmarkError)
