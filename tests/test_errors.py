@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import legitmark_async
+from legitmark_async import errors
 from legitmark_async.errors import (
     Attempt,
     AttemptTimeoutError,
@@ -161,13 +162,13 @@ def classes_below(cls: type[LegitmarkError]) -> Iterator[type[LegitmarkError]]:
     """The class and all that derive from it, in our package and for others to see."""
     for derived in cls.__subclasses__():
         yield from classes_below(derived)
-    if cls.__module__.startswith("legitmark_async") and not cls.__name__.startswith("_"):
+    if cls.__name__ in errors.__all__:
         yield cls
 
 
 def public_parent(cls: type[LegitmarkError]) -> type:
     """The nearest class above that isn't private."""
-    return next(parent for parent in cls.__mro__[1:] if not parent.__name__.startswith("_"))
+    return next(parent for parent in cls.__mro__[1:] if parent.__name__ in errors.__all__ or parent is Exception)
 
 
 def test_tree() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +9,7 @@ from attrs import define, field
 
 from legitmark_async import _endpoints
 from legitmark_async._call import Caller, CallState
+from legitmark_async.bulk._drafts import Drafts, Source
 from legitmark_async.bulk._outcomes import Created, Failed, Outcome, RunProgress, Skipped, Unknown
 from legitmark_async.errors import (
     AuthenticationError,
@@ -19,8 +19,6 @@ from legitmark_async.errors import (
     OutcomeUnknownError,
 )
 from legitmark_async.models import ServiceRequestDraft
-
-Drafts = Iterable[ServiceRequestDraft] | AsyncIterable[ServiceRequestDraft]
 
 # Outcomes that may wait to be taken, for each task, before the tasks wait in their turn.
 _AHEAD = 2
@@ -67,7 +65,7 @@ class BulkRun:
     ) -> None:
         self.leftover: tuple[Outcome, ...] = ()
         self._caller = caller
-        self._source = _Source(drafts)
+        self._source = Source(drafts)
         self._concurrency = concurrency
         self._max_failures = max_failures
         self._ordered = ordered
@@ -268,42 +266,6 @@ class BulkRun:
         fault, self._fault = self._fault, None
         if fault is not None:
             raise fault
-
-
-class _Source:
-    """The drafts, one at a time, from a plain or an async iterable."""
-
-    def __init__(self, drafts: Drafts) -> None:
-        self._plain: Iterator[ServiceRequestDraft] | None = None
-        self._async: AsyncIterator[ServiceRequestDraft] | None = None
-        if isinstance(drafts, AsyncIterable):
-            self._async = aiter(drafts)
-        else:
-            self._plain = iter(drafts)
-        self._turn = asyncio.Lock()
-
-    async def next(self) -> ServiceRequestDraft | None:
-        """Return the next draft, or None at the end."""
-        if self._plain is not None:
-            return _checked(next(self._plain, None))
-        async with self._turn:
-            draft = None if self._async is None else await anext(self._async, None)
-            if draft is None:
-                self._async = None
-            return _checked(draft)
-
-    async def aclose(self) -> None:
-        """Close a generator that is not at its end, so that it frees what it holds."""
-        if isinstance(self._plain, Generator):
-            self._plain.close()
-        if isinstance(self._async, AsyncGenerator):
-            await self._async.aclose()
-
-
-def _checked(draft: object) -> ServiceRequestDraft | None:
-    if draft is None or isinstance(draft, ServiceRequestDraft):
-        return draft
-    raise ConfigurationError(f"create_many takes ServiceRequestDraft objects, not {type(draft).__name__}")
 
 
 async def _wait_in(line: "deque[asyncio.Future[None]]") -> None:

@@ -1,0 +1,87 @@
+"""Everything that can go wrong, in one tree.
+
+```
+LegitmarkError                      retryable, attempts, request_id, maybe_processed
+├── ConfigurationError              a wrong key, URL, option or draft; before any I/O
+├── TransportError                  no complete answer
+│   ├── ConnectionFailedError       never sent
+│   ├── AttemptTimeoutError         one try took too long
+│   └── DeadlineExceededError       the time for the whole call is used up
+├── ResponseError                   an answer, and not a success
+│   ├── InvalidRequestError         400, 422
+│   ├── AuthenticationError         401
+│   ├── ForbiddenError              403
+│   ├── NotFoundError               404
+│   ├── ConflictError               409
+│   ├── RateLimitError              429
+│   └── ServerError                 5xx
+├── MalformedResponseError          a success that can't be read
+├── OutcomeUnknownError             a create that may or may not have happened
+└── WebhookError
+    ├── SignatureError              not from Legitmark, or too old
+    └── UnreadableEventError        no event
+```
+
+An error is raised with facts and writes its sentence itself. Errors pickle, with their cause.
+"""
+
+from legitmark_async.errors._base import (
+    Attempt,
+    ConfigurationError,
+    LegitmarkError,
+    OutcomeUnknownError,
+    SignatureError,
+    UnreadableEventError,
+    WebhookError,
+    draft_error,
+)
+from legitmark_async.errors._response import (
+    AuthenticationError,
+    ConflictError,
+    ForbiddenError,
+    InvalidRequestError,
+    MalformedResponseError,
+    NotFoundError,
+    RateLimitError,
+    ResponseError,
+    ServerError,
+    error_class,
+)
+from legitmark_async.errors._transport import (
+    AttemptTimeoutError,
+    ConnectionFailedError,
+    DeadlineExceededError,
+    TransportError,
+)
+from legitmark_async.errors._words import describe_limit, redact
+
+__all__ = [
+    "Attempt",
+    "AttemptTimeoutError",
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectionFailedError",
+    "DeadlineExceededError",
+    "ForbiddenError",
+    "InvalidRequestError",
+    "LegitmarkError",
+    "MalformedResponseError",
+    "NotFoundError",
+    "OutcomeUnknownError",
+    "RateLimitError",
+    "ResponseError",
+    "ServerError",
+    "SignatureError",
+    "TransportError",
+    "UnreadableEventError",
+    "WebhookError",
+    "describe_limit",
+    "draft_error",
+    "error_class",
+    "redact",
+]
+
+# A traceback names an error as users import it.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

@@ -1,0 +1,150 @@
+"""The root of the tree, and the errors that are no answer and no lack of one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+
+from legitmark_async.errors._words import redact
+from legitmark_async.models import ServiceRequestDraft
+
+
+@frozen(kw_only=True)
+class Attempt:
+    """One try of a call.
+
+    Attributes:
+        number: 1 for the first try.
+        request_id: The `X-Request-Id` it was sent with.
+        status: The HTTP status of the answer, or None if there was none.
+        error: The name of the error that it ended in.
+        waited: Seconds waited before it, for the rate limit or between tries.
+        reason: What the wait was for.
+        seconds: Seconds from sending to the end of the answer.
+    """
+
+    number: int
+    request_id: str
+    status: int | None
+    error: str
+    waited: float
+    reason: str | None
+    seconds: float
+
+
+class LegitmarkError(Exception):
+    """Base of all errors of this package.
+
+    Attributes:
+        retryable: Whether the same call may succeed later.
+        attempts: The tries of the call, in order; empty if nothing was sent.
+        request_id: The server's id of the request, or else ours; quote it to support.
+        maybe_processed: Whether the server may have carried out what was asked.
+    """
+
+    retryable: bool = False
+    attempts: tuple[Attempt, ...] = ()
+    request_id: str | None = None
+    maybe_processed: bool = False
+
+    def __str__(self) -> str:
+        """Tell it in one line."""
+        return redact(" ".join(self._sentence().splitlines()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the facts, with the cause if that is one of ours too."""
+        cause = self.__cause__ if isinstance(self.__cause__, LegitmarkError) else None
+        return _restore, (type(self), self.__dict__, cause)
+
+    def _sentence(self) -> str:
+        return type(self).__name__
+
+
+def _restore(cls: type[LegitmarkError], facts: dict[str, Any], cause: LegitmarkError | None) -> LegitmarkError:
+    error = cls.__new__(cls)
+    error.__dict__.update(facts)
+    error.__cause__ = cause
+    return error
+
+
+class ConfigurationError(LegitmarkError):
+    """A wrong key, URL, option or draft, found before anything was sent.
+
+    Attributes:
+        problems: What is wrong, each text beginning with the path of the option or field.
+    """
+
+    def __init__(self, message: str, *, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.problems: tuple[str, ...] = tuple(problems)
+
+    def _sentence(self) -> str:
+        return self.message
+
+
+def draft_error(draft: ServiceRequestDraft, problems: Sequence[str]) -> ConfigurationError:
+    """Return the error of a draft that can't be sent: where it came from, if that is known, and all that is wrong."""
+    where = "the draft can't be sent" if draft.origin is None else str(draft.origin)
+    return ConfigurationError(f"{where}: {'; '.join(problems)}", problems=problems)
+
+
+class CallError(LegitmarkError):
+    """An error of a call: knows which one."""
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__()
+        self.method = method
+        self.path = path
+
+    @property
+    def call(self) -> str:
+        """The call as the sentence begins with it, such as `POST /api/v2/sr`."""
+        return f"{self.method} {self.path}"
+
+
+class OutcomeUnknownError(LegitmarkError):
+    """A service request that may or may not have been created; the cause tells what happened.
+
+    The API has no idempotency key, so repeating it blindly could create it twice. Look for the `reference_id`
+    before you create it again (contract, section 12).
+
+    Attributes:
+        reference_id: The reference of the draft.
+    """
+
+    maybe_processed = True
+
+    def __init__(self, reference_id: str) -> None:
+        super().__init__()
+        self.reference_id = reference_id
+
+    def _sentence(self) -> str:
+        why = "" if self.__cause__ is None else f": {self.__cause__}"
+        return f"service request {self.reference_id!r} may or may not have been created{why}"
+
+
+class WebhookError(LegitmarkError):
+    """Something is wrong with a webhook.
+
+    Attributes:
+        message: What is wrong.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def _sentence(self) -> str:
+        return self.message
+
+
+class SignatureError(WebhookError):
+    """A webhook that was not signed with the secret, or too long ago."""
+
+
+class UnreadableEventError(WebhookError):
+    """A webhook whose body is no event."""
