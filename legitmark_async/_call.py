@@ -84,6 +84,13 @@ class CallState:
         self.spent[self.phase] = self.spent.get(self.phase, 0.0) + now - self.since
         self.phase, self.since = phase, now
 
+    def begin(self, request_id: str, now: float) -> None:
+        """Note that a try is about to leave."""
+        self.waited = now - self.ended_at
+        self.request_id = request_id
+        self.in_flight = True
+        self.enter("request", now)
+
     def fail(self, error: LegitmarkError, now: float) -> None:
         """Note that a try has failed."""
         attempt = Attempt(
@@ -188,10 +195,7 @@ class Caller:
         if turn is None:
             turn = await self._wait_for_turn(state, deadline)
             now = self.clock()
-        state.waited = now - state.ended_at
-        state.enter("request", now)
-        state.request_id = self.transport.next_request_id()
-        state.in_flight = True
+        state.begin(self.transport.next_request_id(), now)
         try:
             response = await self.transport.send(request, state.request_id, self.headers)
         except BaseException as error:
@@ -202,11 +206,14 @@ class Caller:
         wall = time.time()
         try:
             result = _endpoints.decode(request, response, wall)
-        except LegitmarkError as error:
+            limits = _headers.parse_limits(response.headers, wall)
+        except BaseException as error:
+            # Whatever it is: a turn that nobody gives back is lost to all.
             self._end_turn(turn, error)
-            state.fail(error, self.clock())
+            if isinstance(error, LegitmarkError):
+                state.fail(error, self.clock())
             raise
-        self.pacer.answered(turn, _headers.parse_limits(response.headers, wall))
+        self.pacer.answered(turn, limits)
         return result
 
     async def _wait_for_turn(self, state: CallState, deadline: float) -> int:
@@ -217,7 +224,7 @@ class Caller:
         state.reason = gate.reason if gate.closed else state.reason or "requests in flight"
         return await self.pacer.acquire(first=state.verdict is not None, deadline=deadline)
 
-    def _end_turn(self, turn: int, error: LegitmarkError) -> None:
+    def _end_turn(self, turn: int, error: BaseException) -> None:
         if not isinstance(error, RateLimitError):
             self.pacer.answered(turn)
             return
