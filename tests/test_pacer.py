@@ -30,6 +30,16 @@ def refuse(gate: Gate, turn: int, now: float, hold: float | None = 10.0, limit: 
     gate.refused(turn, now, hold, limit, "partner limit")
 
 
+def pass_on(gate: Gate, now: float) -> tuple[int, int]:
+    """Let requests pass one by one; tell how many did before one asks alone, and which one that is."""
+    for passed in itertools.count():
+        turn = gate.admit(now)
+        if passed and turn == gate._canary:
+            return passed, turn
+        gate.answered(turn, now)
+    raise AssertionError
+
+
 class TestGate:
     """Pure state: `now` is a number of the test's."""
 
@@ -99,6 +109,37 @@ class TestGate:
         assert gate.delay(10.0) > 0
         refuse(gate, probe, 10.1, hold=5.0, limit=20)
         assert gate.delay(10.1) == 5.0
+
+    def test_learned_window_is_not_overrun(self) -> None:
+        """Where no limit is told, as many leave after an opening as passed after the last one, and then one asks."""
+        gate = make_gate()
+        turns = [gate.admit(0.0) for _ in range(40)]
+        for turn in turns[:20]:
+            gate.answered(turn, 0.1)
+        for turn in turns[22:]:
+            refuse(gate, turn, 0.2)
+        for turn in turns[20:22]:
+            gate.answered(turn, 0.3)
+
+        passed, asks = pass_on(gate, 20.0)
+        refuse(gate, asks, 20.0)
+
+        assert passed == 22
+        assert pass_on(gate, 40.0)[0] == 22
+
+    def test_more_is_asked_for(self) -> None:
+        """When the one that asks passes, twice as many may leave before the next one asks."""
+        gate = make_gate()
+        turns = [gate.admit(0.0) for _ in range(11)]
+        for turn in turns[:10]:
+            gate.answered(turn, 0.1)
+        refuse(gate, turns[10], 0.1)
+
+        passed, asks = pass_on(gate, 20.0)
+        gate.answered(asks, 20.0)
+
+        assert passed == 10
+        assert pass_on(gate, 20.0)[0] == 22 - 11
 
     def test_echoes_teach_nothing(self) -> None:
         """Refusals of requests that left before the gate closed don't close it again."""

@@ -5,7 +5,8 @@
 - **Half open**: then one request, the canary, leaves alone. If it passes, the gate is open and the ceiling grows with
   each answer, so that there is no herd; if it is refused, the gate closes for twice as long.
 
-Where the limit of a window is known, the gate lets that many pass after it opened and then asks again by a canary.
+The gate lets as many pass after it opened as the limit says, or as passed after it opened before, whatever is less, and
+then asks by a canary whether there is more: so a window that is spent costs one refusal, told limit or not.
 """
 
 import math
@@ -23,7 +24,7 @@ _LONGEST_HOLD = 3600.0
 _JITTER, _JITTER_SHARE = 0.25, 0.02
 # The floor of the wait after refused canaries (doubled each time), and after openings that let few requests pass (s).
 _FLOOR, _SHORT_FLOOR, _UNTOLD, _LONGEST_FLOOR = 0.25, 1.0, 1.0, 60.0
-_FEW = 8
+_FEW, _FEWEST = 8, 2
 # A canary that has no answer after so long gets company (s): a stalled one must not stop everybody.
 _PATIENCE = 5.0
 # As many leave at once before anything is known of the limits; doubled each second without a refusal.
@@ -75,7 +76,9 @@ class Gate:
     _canary_until: float | None = field(default=None, init=False)
     _canary: int | None = field(default=None, init=False)
     _limit: int | None = field(default=None, init=False)
+    _learned: int | None = field(default=None, init=False)
     _granted: int = field(default=0, init=False)
+    _passed: int = field(default=0, init=False)
     _refused_canaries: int = field(default=0, init=False)
     _short_openings: int = field(default=0, init=False)
     _rooms: dict[str, _Room] = field(factory=dict[str, _Room], init=False)
@@ -114,6 +117,11 @@ class Gate:
     def answered(self, number: int, now: float, limits: tuple[Limit, ...] = ()) -> None:
         """Take note of an answer that was no refusal."""
         self.in_flight -= 1
+        if number > self._closed_after:
+            self._passed += 1
+        elif self._state is _State.CLOSED and self._learned is not None:
+            # It left in the opening that has just been counted, and its answer was late.
+            self._learned += 1
         if self._state is _State.OPEN:
             self._grow(now)
         elif self._state is _State.HALF_OPEN and number > self._closed_after:
@@ -134,6 +142,7 @@ class Gate:
         self.in_flight -= 1
         self._limit = limit or self._limit
         if number > self._closed_after:
+            self._learned = max(self._passed, _FEWEST) if self._passed else self._learned
             self._refused_canaries = self._refused_canaries + 1 if self._opened_in_vain(number) else 0
             self._close(now, hold, reason)
         elif self.closed and hold is not None:
@@ -146,8 +155,11 @@ class Gate:
         if number == self._canary:
             self._canary = self._canary_until = None
 
-    def _window_spent(self) -> bool:
+    def _limit_spent(self) -> bool:
         return self._limit is not None and self._granted >= self._limit
+
+    def _window_spent(self) -> bool:
+        return self._limit_spent() or (self._learned is not None and self._granted >= self._learned)
 
     def _opened_in_vain(self, number: int) -> bool:
         # A canary that asks for more after a spent window is refused as expected: that is no sign of trouble.
@@ -156,8 +168,12 @@ class Gate:
     def _open(self) -> None:
         self._state = _State.OPEN
         self._canary = self._canary_until = None
-        self._granted = 1
         self._refused_canaries = 0
+        if self._limit is not None and self._granted > self._limit:
+            # More than a window allows: so this is the next one, or the limit was raised.
+            self._granted = 1
+        elif self._learned is not None and self._granted > self._learned:
+            self._learned = 2 * self._granted
         self._ceiling = min(self.capacity, 2)
 
     def _grow(self, now: float) -> None:
@@ -175,14 +191,14 @@ class Gate:
 
     def _close(self, now: float, hold: float | None, reason: str) -> None:
         if not self._refused_canaries:
-            short = self._granted < _FEW and not self._window_spent()
+            short = self._granted < _FEW and not self._limit_spent()
             self._short_openings = self._short_openings + 1 if short else 0
         wait = min(max(hold or 0.0, self._floor(told=bool(hold))), _LONGEST_HOLD)
         self.opens_at = now + wait + self.random() * min(_JITTER, _JITTER_SHARE * wait)
         self.reason = reason
         self._state = _State.CLOSED
         self._canary = self._canary_until = None
-        self._granted = 0
+        self._granted = self._passed = 0
         self._ceiling = self.capacity
         self._closed_after = self.sent
         self._rooms.clear()
