@@ -118,9 +118,10 @@ def contract(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Compare with bare aiohttp, in one run."""
+    """Measure the CPU of a create against bare aiohttp, a burst against the ideal, and the memory of a long run."""
     session.install(".[speed]")
-    session.run("python", "tests/benchmarks/create_cpu.py", *session.posargs)
+    for name in ("create_cpu", "rate_limited", "memory"):
+        session.run("python", f"tests/benchmarks/{name}.py")
 
 
 @nox.session(default=False)
