@@ -23,9 +23,12 @@ try:
 except ImportError:
     import json
 
+    # Made once: `json.dumps` makes one at each call that asks for anything but its defaults.
+    _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
     def dumps(payload: Mapping[str, Any]) -> bytes:
         """Write a JSON object as UTF-8."""
-        return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return _ENCODER.encode(payload).encode()
 
     def loads(body: bytes) -> Any:  # noqa: ANN401  # JSON is anything
         """Read JSON; ValueError if it is none."""
