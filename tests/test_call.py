@@ -173,9 +173,6 @@ def summary(error: LegitmarkError) -> list[tuple[int | None, str]]:
     return [(attempt.status, attempt.error) for attempt in error.attempts]
 
 
-# --- success and refusals ------------------------------------------------------------------------
-
-
 async def test_success(connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
     """A call that succeeds at once sends one request and sleeps never."""
     async with serving(answer()) as peer, connect(peer) as client:
@@ -272,9 +269,6 @@ async def test_refusal_holds_everybody(connect: Connect, world: Time, drafts: Dr
     assert (sandbox.ledger.created, sandbox.ledger.duplicates, sandbox.ledger.over_limit) == (12, 0, 0)
     assert sandbox.ledger.refused <= 3
     assert world.now - 1000 < 125
-
-
-# --- what may have been processed ----------------------------------------------------------------
 
 
 CAUSES: dict[str, type[LegitmarkError]] = {
@@ -432,9 +426,6 @@ async def test_wrong_draft(connect: Connect, draft: ServiceRequestDraft) -> None
     assert not peer.request_ids
 
 
-# --- the deadline --------------------------------------------------------------------------------
-
-
 async def test_wait_beyond_deadline(draft: ServiceRequestDraft) -> None:
     """A Retry-After that doesn't fit into the deadline is told at once, with where the time went."""
     async with serving(answer(429, Retry_After="30"), answer()) as peer, Legitmark("leo_key", base_url=peer.url) as one:
@@ -553,9 +544,6 @@ async def test_deadline_in_line(drafts: Drafts) -> None:
     assert len(peer.request_ids) == 1
 
 
-# --- what the error tells ------------------------------------------------------------------------
-
-
 async def test_attempts(connect: Connect, draft: ServiceRequestDraft) -> None:
     """The error tells each try: status, error, request id, the wait before it and what that was for."""
     script = (answer(429, Retry_After="5"), answer(503, Retry_After="7"), answer(400, X_Request_Id="theirs"))
@@ -604,9 +592,6 @@ async def test_quota_comes_back(connect: Connect, draft: ServiceRequestDraft) ->
     assert len(peer.request_ids) == 2
 
 
-# --- many calls at once --------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("luck", [0.0, 1.0])
 async def test_nothing_shared(luck: float, drafts: Drafts) -> None:
     """200 calls at once, some of them refused and some repeated, each get their own service request."""
@@ -650,9 +635,6 @@ async def test_each_its_own_failure(drafts: Drafts) -> None:
             failed += 1
     assert failed == len(request_ids) == 200 - sandbox.ledger.created
     assert 50 < failed < 150
-
-
-# --- cancellation --------------------------------------------------------------------------------
 
 
 @contextlib.asynccontextmanager

@@ -36,9 +36,6 @@ def new_loop() -> "asyncio.Runner":
     return asyncio.Runner(debug=True, loop_factory=asyncio.new_event_loop)
 
 
-# --- opening and closing -------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("limits", [None, Limits(partner=10, window=0.2)], ids=["without-limit", "under-a-limit"])
 def test_three_loops(limits: Limits | None, drafts: Drafts) -> None:
     """One client may be opened in one event loop after the other; what it learned of the limits goes along."""
@@ -198,9 +195,6 @@ async def test_closing_is_cancelled(drafts: Drafts) -> None:
         assert repr(client).endswith("(closed)>")
 
 
-# --- views ---------------------------------------------------------------------------------------
-
-
 async def test_views_share(sandbox: Sandbox, client: Legitmark, draft: ServiceRequestDraft) -> None:
     """A view has the gate, the quota and the connections of its client, and options of its own."""
     view = client.with_options(deadline=5, language="zh", retry=RetryPolicy(attempts=2), on_ambiguous="repeat")
@@ -246,9 +240,6 @@ def test_wrong_view(options: dict[str, object], told: str) -> None:
 
     with pytest.raises(ConfigurationError, match=told):
         client.with_options(**options)  # type: ignore[arg-type]  # wrong on purpose
-
-
-# --- making one ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("concurrency", [0, -1, 1.5, True, "64", None])
@@ -322,9 +313,6 @@ async def test_repr(sandbox: Sandbox) -> None:
         assert repr(client.with_options(deadline=1)) == f"<Legitmark {sandbox.url} (open)>"
 
 
-# --- in a service --------------------------------------------------------------------------------
-
-
 async def create_one(request: web.Request) -> web.Response:
     """Create one service request for each request to the service."""
     item = Item("cc30b104-7c47-11ef-a623-02595575faeb", "95e42d6b-7c4f-11ef-a623-02595575faeb")
@@ -383,9 +371,6 @@ async def test_service() -> None:
         assert server is not None
         await until(lambda: not server.connections)
     await until(lambda: asyncio.all_tasks() <= before)
-
-
-# --- the package ---------------------------------------------------------------------------------
 
 
 def test_names() -> None:

@@ -174,9 +174,6 @@ def made(cls: type[Exception]) -> Exception:
     return silent.__new__(silent)
 
 
-# --- the wire ------------------------------------------------------------------------------------
-
-
 async def test_headers() -> None:
     """The headers of the contract are sent, and no language that nobody asked for."""
     async with Peer(((answer(b"{}"),),)) as peer:
@@ -291,9 +288,6 @@ async def test_redirect(draft: ServiceRequestDraft) -> None:
     assert (len(peer.requests), target.connections) == (1, 0)
 
 
-# --- the table -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("cls", [*exceptions_of_aiohttp(), TimeoutError, OSError, ConnectionResetError])
 def test_translated(cls: type[Exception]) -> None:
     """Every exception of aiohttp becomes an error of ours, with its name in the cause."""
@@ -345,9 +339,6 @@ def test_hopeless(cls: type[Exception], *, retryable: bool) -> None:
     translated = make_transport("http://127.0.0.1")._translate(ASK, made(cls))
 
     assert translated.retryable is retryable
-
-
-# --- real failures -------------------------------------------------------------------------------
 
 
 async def test_refused() -> None:
@@ -489,9 +480,6 @@ async def test_drops() -> None:
     assert len(peer.requests) == 1
 
 
-# --- bodies that are too large -------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("size", "fits"),
     [pytest.param(LARGEST_BODY, True, id="largest"), pytest.param(LARGEST_BODY + 1, False, id="larger")],
@@ -523,9 +511,6 @@ async def test_gzip_bomb() -> None:
             tracemalloc.stop()
 
     assert peak < 4 * LARGEST_BODY
-
-
-# --- a session of the caller's -------------------------------------------------------------------
 
 
 async def test_foreign_session(sandbox: Sandbox, draft: ServiceRequestDraft) -> None:
@@ -603,9 +588,6 @@ async def test_base_path(sandbox: Sandbox, draft: ServiceRequestDraft) -> None:
             await client.sr.create(draft)
 
     assert [seen.path for seen in sandbox.requests_seen] == ["/proxy/api/v2/sr"]
-
-
-# --- the gate in front ---------------------------------------------------------------------------
 
 
 async def test_concurrency(drafts: Drafts) -> None:
