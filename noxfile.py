@@ -95,6 +95,7 @@ def types(session: nox.Session) -> None:
     """Check the types inside, and that every public name has one."""
     _install(session, "types", package=f"{_wheel(session)}[cli,speed]")
     session.run("mypy", PACKAGE, "tests", "noxfile.py")
+    session.run("pyright", PACKAGE)
     # Outside the tree, so that it is the installed package that is looked at.
     with session.chdir(session.create_tmp()):
         session.run("pyright", "--verifytypes", PACKAGE, "--ignoreexternal")

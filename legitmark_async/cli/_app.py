@@ -92,9 +92,11 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _flush() -> None:
+    stdout = sys.stdout
+    if stdout is None:
+        return
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        stdout.flush()
     except OSError:
         # Told already, if it is to be told. Python would try again at exit, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
