@@ -174,7 +174,7 @@ class Legitmark:
         if on_ambiguous is not _UNSET:
             options = evolve(options, on_ambiguous=checked_on_ambiguous(on_ambiguous))
         view = object.__new__(type(self))
-        view._assemble(self._shared, options)  # it is one of our own
+        view._assemble(self._shared, options)
         return view
 
     @property

@@ -1,11 +1,22 @@
 """Many drafts at once: the engine, what becomes of each draft, and files as sources."""
 
 from legitmark_async.bulk._drafts import Drafts
-from legitmark_async.bulk._outcomes import Created, Failed, Outcome, RunProgress, Skipped, Unknown
+from legitmark_async.bulk._outcomes import (
+    INPUT_ENDED,
+    REPEATED,
+    Created,
+    Failed,
+    Outcome,
+    RunProgress,
+    Skipped,
+    Unknown,
+)
 from legitmark_async.bulk._run import BulkRun
 from legitmark_async.bulk.sources import Row, read_csv, read_jsonl
 
 __all__ = [
+    "INPUT_ENDED",
+    "REPEATED",
     "BulkRun",
     "Created",
     "Drafts",

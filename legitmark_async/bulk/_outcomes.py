@@ -5,6 +5,10 @@ from attrs import frozen
 from legitmark_async.errors import LegitmarkError, OutcomeUnknownError
 from legitmark_async.models import ServiceRequest, ServiceRequestDraft
 
+# What `Skipped.reason` is for a reference that comes again, and `RunProgress.stopped` when nothing is left to read.
+REPEATED = "its reference_id was in the input before"
+INPUT_ENDED = "input ended"
+
 
 @frozen
 class Created:

@@ -10,7 +10,16 @@ from attrs import define, field
 from legitmark_async import _endpoints
 from legitmark_async._call import Caller, CallState
 from legitmark_async.bulk._drafts import Drafts, Source
-from legitmark_async.bulk._outcomes import Created, Failed, Outcome, RunProgress, Skipped, Unknown
+from legitmark_async.bulk._outcomes import (
+    INPUT_ENDED,
+    REPEATED,
+    Created,
+    Failed,
+    Outcome,
+    RunProgress,
+    Skipped,
+    Unknown,
+)
 from legitmark_async.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -174,7 +183,7 @@ class BulkRun:
             self._stop("the input failed")
             return None
         if draft is None:
-            self._stop("input ended")
+            self._stop(INPUT_ENDED)
             return None
         self._taken += 1
         job = _Job(draft, asyncio.current_task())
@@ -187,7 +196,7 @@ class BulkRun:
         try:
             request = _endpoints.create_service_request(draft)
             if draft.reference_id in self._references:
-                return Skipped(draft, "its reference_id was in the input before")
+                return Skipped(draft, REPEATED)
             self._references.add(draft.reference_id)
             return Created(draft, await self._caller.call(request, job.state))
         except OutcomeUnknownError as error:

@@ -9,6 +9,7 @@ from attrs import frozen
 from cyclopts import Group, Parameter, validators
 
 from legitmark_async import BulkRun, ConfigurationError, LegitmarkError, RunProgress
+from legitmark_async.bulk import INPUT_ENDED
 from legitmark_async.cli._api import DEFAULT_API, Api
 from legitmark_async.cli._conventions import ALL_DONE, NOTHING_DONE, SOME_FAILED
 from legitmark_async.cli._dry_run import Prediction, check_all
@@ -27,8 +28,6 @@ _FILE = Parameter(
 )
 _FLAG = Parameter(negative="", show_default=False)
 _WINDOW = 60.0
-# What `RunProgress.stopped` is when there was nothing left to do.
-_NORMAL_END = "input ended"
 
 
 @Parameter(name="*", group=Group("Run", sort_key=1))
@@ -158,7 +157,7 @@ def _conclude(progress: RunProgress, fault: Exception | None) -> int:
     if progress.unknown:
         say("unknown: look for these by their reference_id before you create them again")
     why = progress.stopped if fault is None else describe_error(fault)
-    stopped = why != _NORMAL_END
+    stopped = why != INPUT_ENDED
     say(f"stopped ({why}): {_summarize(progress)}" if stopped else _summarize(progress))
     if not (progress.failed or progress.unknown or stopped):
         return ALL_DONE

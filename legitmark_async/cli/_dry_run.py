@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from attrs import frozen
 
 from legitmark_async import Failed, Outcome, ServiceRequestDraft, Skipped
+from legitmark_async.bulk import REPEATED
 from legitmark_async.cli._conventions import ALL_DONE, SOME_FAILED
 from legitmark_async.cli._input import Drafts
 from legitmark_async.cli._lines import Lines
@@ -68,7 +69,7 @@ def _foresee(draft: ServiceRequestDraft, references: set[str]) -> Outcome | None
     if problems:
         return Failed(draft, draft_error(draft, problems))
     if draft.reference_id in references:
-        return Skipped(draft, "its reference_id was in the input before")
+        return Skipped(draft, REPEATED)
     references.add(draft.reference_id)
     return None
 
