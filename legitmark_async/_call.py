@@ -11,10 +11,11 @@ import time
 from collections.abc import Mapping
 from typing import TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from legitmark_async import _endpoints, _headers
-from legitmark_async._pacer import Pacer, TooLateError
+from legitmark_async._headers import ServerClock
+from legitmark_async._pacer import Lane, Pacer, Refusal, TooLateError, Turn
 from legitmark_async._retry import Retrier, Verdict
 from legitmark_async._transport import Transport
 from legitmark_async._wire import Request
@@ -24,12 +25,17 @@ from legitmark_async.errors import (
     LegitmarkError,
     OutcomeUnknownError,
     RateLimitError,
-    describe_limit,
+    ResponseError,
+    ServerError,
+    TransportError,
     redact,
 )
 from legitmark_async.options import Clock
 
 T = TypeVar("T")
+
+# The phase of a call that waits for its turn.
+WAITING = "rate limit"
 
 _log = logging.getLogger("legitmark_async")
 _NOTHING: Mapping[str, str] = {}
@@ -55,7 +61,7 @@ class CallState:
         withdrawn: Set by whoever made the call, to let the try in flight be the last one.
     """
 
-    phase: str = "rate limit"
+    phase: str = WAITING
     since: float = 0.0
     spent: dict[str, float] = field(factory=dict[str, float])
     in_flight: bool = False
@@ -119,18 +125,26 @@ class Caller:
     Attributes:
         transport: Shared by all callers of a client.
         pacer: Shared by all callers of a client.
+        server_clock: Shared by all callers of a client.
         retrier: Judges failures.
         clock: Monotonic seconds.
         deadline: Seconds that a call may take, or None.
         headers: Headers of every call, beside those of the session.
+        lane: Where its calls wait for their turns.
     """
 
     transport: Transport
     pacer: Pacer
+    server_clock: ServerClock
     retrier: Retrier
     clock: Clock
     deadline: float | None = None
     headers: Mapping[str, str] = _NOTHING
+    lane: Lane = Lane.INTERACTIVE
+
+    def for_bulk(self) -> "Caller":
+        """Return a caller for many: its calls let others go before them, and none is late."""
+        return evolve(self, deadline=None, lane=Lane.BULK)
 
     async def call(self, request: Request[T], state: CallState | None = None) -> T:
         """Make a call, and return what its endpoint reads from the answer.
@@ -176,7 +190,7 @@ class Caller:
             verdict,
             repeatable=request.repeatable,
             time_left=lambda: deadline - self.clock(),
-            hold=self.pacer.opens_in,
+            hold=lambda: self.pacer.wait(request.endpoint)[0],
             wanted=lambda: not state.withdrawn,
         )
         async for attempt in loop:
@@ -191,22 +205,22 @@ class Caller:
 
     async def _try(self, request: Request[T], state: CallState, deadline: float) -> T:
         now = self.clock()
-        turn = self.pacer.try_acquire(now)
+        turn = self.pacer.try_acquire(now, self.lane, request.endpoint)
         if turn is None:
-            turn = await self._wait_for_turn(state, deadline)
+            turn = await self._wait_for_turn(request, state, deadline)
             now = self.clock()
         state.begin(self.transport.next_request_id(), now)
         try:
             response = await self.transport.send(request, state.request_id, self.headers)
         except BaseException as error:
-            self.pacer.lost(turn)
+            self._end_turn(turn, error)
             if isinstance(error, LegitmarkError):
                 state.fail(error, self.clock())
             raise
-        wall = time.time()
         try:
-            result = _endpoints.decode(request, response, wall)
-            limits = _headers.parse_limits(response.headers, wall)
+            instant = self.server_clock.now(response.headers, now, self.clock(), time.time())
+            result = _endpoints.decode(request, response, instant)
+            limits = _headers.parse_limits(response.headers, instant)
         except BaseException as error:
             # Whatever it is: a turn that nobody gives back is lost to all.
             self._end_turn(turn, error)
@@ -216,26 +230,32 @@ class Caller:
         self.pacer.answered(turn, limits)
         return result
 
-    async def _wait_for_turn(self, state: CallState, deadline: float) -> int:
+    async def _wait_for_turn(self, request: Request[T], state: CallState, deadline: float) -> Turn:
         # Between two tries the client may have been closed.
         self.transport.require_open()
-        gate = self.pacer.gate
-        state.enter("rate limit", self.clock())
-        state.reason = gate.reason if gate.closed else state.reason or "requests in flight"
-        return await self.pacer.acquire(first=state.verdict is not None, deadline=deadline)
+        state.enter(WAITING, self.clock())
+        _, reason = self.pacer.wait(request.endpoint)
+        state.reason = reason or state.reason or "requests in flight"
+        return await self.pacer.acquire(self.lane, request.endpoint, first=state.verdict is not None, deadline=deadline)
 
-    def _end_turn(self, turn: int, error: BaseException) -> None:
-        if not isinstance(error, RateLimitError):
+    def _end_turn(self, turn: Turn, error: BaseException) -> None:
+        if isinstance(error, RateLimitError):
+            refusal = Refusal(error.limit_type, error.limit, resets_in=error.resets_in, asked=error.asked)
+            if self.pacer.refused(turn, refusal):
+                wait, reason = self.pacer.wait(turn.endpoint)
+                _log.info("%s reached: all calls wait for %.3g s", reason or "rate limit", wait)
+        elif isinstance(error, (ServerError, TransportError)):
+            self.pacer.failed(turn)
+        elif isinstance(error, ResponseError):
             self.pacer.answered(turn)
-            return
-        reason = describe_limit(error.limit_type, error.limit)
-        if self.pacer.refused(turn, error.retry_after, error.limit, reason):
-            _log.info("%s reached: all calls wait for %.3g s", reason, self.pacer.opens_in())
+        else:
+            self.pacer.lost(turn)
 
     def _judge(self, request: Request[T], state: CallState, failure: LegitmarkError) -> LegitmarkError:
         verdict = state.verdict
         if verdict is not None and verdict.too_late is not None:
-            return self._deadline_error(request, state, verdict.too_late, state.reason or self.pacer.gate.reason)
+            reason = state.reason or self.pacer.wait(request.endpoint)[1]
+            return self._deadline_error(request, state, verdict.too_late, reason)
         if verdict is not None and verdict.note is not None:
             failure.add_note(verdict.note)
         return failure

@@ -22,7 +22,7 @@ from legitmark_async.models import (
 
 T = TypeVar("T")
 
-_CREATE_PATH = "/api/v2/sr"
+CREATE = "/api/v2/sr"
 _SUCCESSES = range(200, 300)
 _ERRORS = range(400, 600)
 _REFUSED = 429
@@ -40,7 +40,8 @@ def create_service_request(draft: ServiceRequestDraft) -> Request[ServiceRequest
         raise draft_error(draft, problems)
     return Request(
         method="POST",
-        path=_CREATE_PATH,
+        path=CREATE,
+        endpoint=CREATE,
         body=_codec.dumps(_codec.unstructure(draft)),
         reference_id=draft.reference_id,
         read=_read_service_request,
@@ -53,7 +54,7 @@ def decode(request: Request[T], response: Response, now: float) -> T:
     Args:
         request: What was asked.
         response: What was answered.
-        now: Epoch seconds of our wall clock, for an answer that has no date.
+        now: Epoch seconds of the server's clock, as well as we know it.
 
     Raises:
         ResponseError: It is no success, by its status or by the `success: false` of its body.
@@ -113,6 +114,8 @@ def _response_error(request: Request[T], response: Response, envelope: ErrorEnve
     )
     if isinstance(error, RateLimitError):
         error.limits = limits
+        error.resets_in = _headers.parse_reset(response.headers, envelope, limits, now)
+        error.asked = _headers.parse_retry_after(response.headers, envelope, now)
         error.limit_type = _headers.reached_limit(envelope, limits)
     return error
 

@@ -1,13 +1,15 @@
 """What an answer tells of rate limits and waits, from text to numbers.
 
-Pure: the wall clock's `now` (epoch seconds) is an argument, and counts only for an answer that has no date of its
-own. Whatever can't be a time or a count is None: never an exception, and never a sleep of years.
+Pure: `now`, the epoch seconds of the server's clock as well as we know it, is an argument, and counts only for an
+answer whose own date doesn't belie it. Whatever can't be a time or a count is None: never an exception, and never a
+sleep of years.
 """
 
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from attrs import define, field
 from multidict import istr
 
 from legitmark_async._wire import Headers
@@ -19,6 +21,9 @@ LONGEST_WAIT = 86_400.0
 _JUST_PASSED = 60.0
 # Two sources that differ by less name the same instant: Retry-After and Date are whole seconds.
 _SAME_INSTANT = 1.0
+# The Date header is in whole seconds; so long after it an answer may still be on its way (s).
+_RESOLUTION, _DATED = 1.0, 3.0
+_DATE = istr("Date")
 _LARGEST_COUNT = 10**9
 _EPOCH_FROM = 1e8
 
@@ -55,26 +60,72 @@ def parse_wait(text: str | None, now: float) -> float | None:
             the numbers it is shows by the size.
         now: The instant that it counts from, as epoch seconds of the clock that wrote the text.
     """
+    instant = parse_instant(text)
+    if instant is not None:
+        return _until(instant, now)
+    return _plausible(float(text)) if text is not None and _NUMBER.fullmatch(text.strip()) else None
+
+
+def parse_instant(text: str | None) -> float | None:
+    """Read an instant in any of the ways of `parse_wait` but plain seconds, as epoch seconds."""
     if text is None:
         return None
     text = text.strip()
     if _NUMBER.fullmatch(text):
         number = float(text)
-        return _plausible(number) if number < _EPOCH_FROM else _until(_epoch_seconds(number), now)
-    instant = _parse_instant(text)
-    return None if instant is None else _until(instant, now)
+        return None if number < _EPOCH_FROM else _epoch_seconds(number)
+    return _parse_instant(text)
+
+
+@define(eq=False)
+class ServerClock:
+    """Follows the server's clock by the dates of its answers, more exactly than the whole seconds of one date.
+
+    An answer that is dated 12:00:05 was written while the server's clock showed 12:00:05 to 12:00:06, and while ours
+    showed some instant between sending and receiving. Each answer so bounds the difference of the clocks; after some of
+    them it is known to about a round trip.
+    """
+
+    _least: float = field(default=-float("inf"), init=False)
+    _most: float = field(default=float("inf"), init=False)
+    _text: str | None = field(default=None, init=False)
+    _date: float | None = field(default=None, init=False)
+
+    def now(self, headers: Headers, sent: float, received: float, wall: float) -> float:
+        """Return the instant at which an answer was received, as epoch seconds of the server's clock.
+
+        It may be a little too early, and then waits that are counted from it are too long, never too short.
+
+        Args:
+            headers: Of the answer.
+            sent: When its request was sent, in monotonic seconds.
+            received: When it was received, in monotonic seconds.
+            wall: The same instant by our wall clock, for a server that dates nothing.
+        """
+        text = headers.get(_DATE)
+        if text != self._text:
+            self._text, self._date = text, None if text is None else _parse_instant(text)
+        if self._date is None:
+            return wall
+        least, most = self._date - received, self._date + _RESOLUTION - sent
+        self._least, self._most = max(self._least, least), min(self._most, most)
+        if self._least > self._most:
+            # A clock was set, or several servers answer: begin anew.
+            self._least, self._most = least, most
+        return received + self._least
 
 
 def server_time(headers: Headers, envelope: ErrorEnvelope | None, now: float) -> float:
     """Return the instant of an answer on the server's own clock, as epoch seconds.
 
-    By the body's timestamp (milliseconds), else by the Date header (whole seconds), else by our clock.
+    By the body's timestamp (milliseconds), else by what we know if it lies within the whole second of the Date header,
+    else by that.
     """
     if envelope is not None and envelope.timestamp is not None:
         return envelope.timestamp.timestamp()
     date = _single(headers, "Date")
     instant = None if date is None else _parse_instant(date)
-    return now if instant is None else instant
+    return now if instant is None or 0 <= now - instant < _DATED else instant
 
 
 def parse_limits(headers: Headers, now: float, envelope: ErrorEnvelope | None = None) -> tuple[Limit, ...]:
@@ -83,12 +134,14 @@ def parse_limits(headers: Headers, now: float, envelope: ErrorEnvelope | None = 
     for limit_name, remaining_name, reset_name, limit_type in _NAMES:
         # Most answers have none of them, so look before taking the trouble.
         if limit_name in headers or remaining_name in headers:
+            reset = _single(headers, reset_name)
             found.append(
                 Limit(
                     type=limit_type,
                     limit=parse_count(_single(headers, limit_name)),
                     remaining=parse_count(_single(headers, remaining_name)),
-                    resets_in=parse_wait(_single(headers, reset_name), server_time(headers, envelope, now)),
+                    resets_in=parse_wait(reset, server_time(headers, envelope, now)),
+                    resets_at=parse_instant(reset),
                 )
             )
     return tuple(found)
@@ -102,7 +155,7 @@ def parse_hold(headers: Headers, envelope: ErrorEnvelope, limits: tuple[Limit, .
        of it; else the longer of the two counts.
     3. A number of seconds in the message.
     """
-    exact = _exact_hold(headers, envelope, limits, now)
+    exact = parse_reset(headers, envelope, limits, now)
     told = parse_retry_after(headers, envelope, now)
     if told is None:
         return exact
@@ -131,7 +184,8 @@ def reached_limit(envelope: ErrorEnvelope, limits: tuple[Limit, ...]) -> LimitTy
     return spent[0] if len(spent) == 1 else None
 
 
-def _exact_hold(headers: Headers, envelope: ErrorEnvelope, limits: tuple[Limit, ...], now: float) -> float | None:
+def parse_reset(headers: Headers, envelope: ErrorEnvelope, limits: tuple[Limit, ...], now: float) -> float | None:
+    """Return the seconds until the reset that a refusal names, by its body or else by its headers."""
     details = envelope.rate_limit
     if details is not None and details.reset_time is not None:
         hold = _until(details.reset_time.timestamp(), server_time(headers, envelope, now))

@@ -29,6 +29,7 @@ class Request(Generic[T]):
     Attributes:
         method: HTTP method.
         path: Path below the base URL, percent-encoded.
+        endpoint: The same path for all calls that a limit of one endpoint counts together.
         body: JSON text, or None.
         repeatable: Whether the call may be repeated although the server may have carried it out.
         reference_id: Of a create, the reference of its draft.
@@ -38,6 +39,7 @@ class Request(Generic[T]):
     method: str
     path: str
     read: Callable[[object], T]
+    endpoint: str = ""
     body: bytes | None = None
     repeatable: bool = False
     reference_id: str | None = None

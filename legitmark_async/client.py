@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random as _random
+import time
 from enum import Enum, auto
 from types import TracebackType
 from typing import Literal, Self
@@ -11,9 +12,11 @@ import aiohttp
 from attrs import define, evolve, frozen
 
 from legitmark_async._call import Caller
+from legitmark_async._headers import ServerClock
 from legitmark_async._pacer import Gate, Pacer
 from legitmark_async._retry import Quota, Retrier
 from legitmark_async._transport import Transport
+from legitmark_async.models import RateLimit
 from legitmark_async.options import (
     DEFAULT_ASSET_URL,
     DEFAULT_BASE_URL,
@@ -51,6 +54,7 @@ class _Shared:
 
     transport: Transport
     pacer: Pacer
+    server_clock: ServerClock
     quota: Quota
     concurrency: int
     asset_url: str
@@ -128,7 +132,9 @@ class Legitmark:
         transport = Transport(checked_url("base_url", base_url), checked_key(api_key), timeouts, random, session)
         capacity = min(checked_count("concurrency", concurrency), transport.connections or concurrency)
         pacer = Pacer(Gate(capacity, random), clock=clock, sleep=sleep)
-        shared = _Shared(transport, pacer, Quota(retry.quota), concurrency, asset_url, clock, sleep, random)
+        shared = _Shared(
+            transport, pacer, ServerClock(), Quota(retry.quota), concurrency, asset_url, clock, sleep, random
+        )
         options = _Options(retry, timeouts.deadline, checked_language(language), checked_on_ambiguous(on_ambiguous))
         self._assemble(shared, options)
 
@@ -182,6 +188,11 @@ class Legitmark:
         """Where the API is."""
         return self._shared.transport.base_url
 
+    @property
+    def rate_limits(self) -> tuple[RateLimit, ...]:
+        """What the client has learned of the rate limits, at this moment; empty as long as no answer told of any."""
+        return self._shared.pacer.rate_limits(time.time())
+
     async def __aenter__(self) -> Self:
         """Open the client in the running event loop.
 
@@ -223,5 +234,7 @@ class Legitmark:
         )
         # Contract, section 5: no header means the API's default.
         headers = {} if options.language is None else {"Accept-Language": options.language}
-        caller = Caller(shared.transport, shared.pacer, retrier, shared.clock, options.deadline, headers)
+        caller = Caller(
+            shared.transport, shared.pacer, shared.server_clock, retrier, shared.clock, options.deadline, headers
+        )
         self.sr = ServiceRequests(caller, concurrency=shared.concurrency)

@@ -165,14 +165,14 @@ def checked_on_ambiguous(value: OnAmbiguous) -> OnAmbiguous:
     return value
 
 
-def checked_count(name: str, value: object) -> int:
-    """Return a whole number of 1 or more.
+def checked_count(name: str, value: object, *, least: int = 1) -> int:
+    """Return a whole number of `least` or more.
 
     Raises:
         ConfigurationError: It is none.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{name} must be a whole number of 1 or more, not {value!r}", problems=[name])
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigurationError(f"{name} must be a whole number of {least} or more, not {value!r}", problems=[name])
     return value
 
 

@@ -1,153 +1,73 @@
-"""The asyncio shell of the gate: who waits, in which order, and one timer."""
+"""Who waits for a turn, and who goes next. Pure.
 
-import asyncio
-import math
+Interactive calls go before bulk ones, but never so that these starve. Among each, first come, first served; a call that
+has had its turn already goes first. Calls to different endpoints stand in lines of their own, since a limit may concern
+one endpoint alone.
+"""
+
 from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Generic, TypeVar
 
-from legitmark_async._pacer._gate import Gate
-from legitmark_async.errors import ConfigurationError
-from legitmark_async.models import Limit
-from legitmark_async.options import Clock, Sleep
+from legitmark_async._pacer._turn import Lane
 
+W = TypeVar("W")
 
-class TooLateError(Exception):
-    """A turn would come after the caller's deadline.
-
-    Attributes:
-        wait: Seconds until the gate opens.
-        reason: Why it is closed.
-    """
-
-    def __init__(self, wait: float, reason: str) -> None:
-        super().__init__(wait, reason)
-        self.wait = wait
-        self.reason = reason
+# After so many interactive turns in a row a bulk call goes first once.
+_IN_A_ROW = 4
 
 
-class Pacer:
-    """Gives turns to the calls of a client, first come, first served.
+class Line(OrderedDict[W, float]):
+    """Who waits for turns of one lane and endpoint, each with the instant by which its turn must come."""
 
-    A turn is the number of a request that may leave now. Whoever took one must give it back, by `answered`,
-    `refused` or `lost`. All methods belong to one event loop at a time.
-    """
 
-    def __init__(self, gate: Gate, *, clock: Clock, sleep: Sleep) -> None:
-        self.gate = gate
-        self._clock = clock
-        self._sleep = sleep
-        # Who waits, with the instant by which the turn must come. Changed by this class alone.
-        self._waiting: OrderedDict[asyncio.Future[int], float] = OrderedDict()
-        self._timer: asyncio.Future[None] | None = None
-        self._wakes_at = math.inf
+class Queue(Generic[W]):
+    """The lines of those who wait. Whoever waits is any hashable value."""
 
-    @property
-    def waiting(self) -> int:
-        """How many calls wait for a turn."""
-        return len(self._waiting)
+    def __init__(self) -> None:
+        self._lines: dict[tuple[Lane, str], Line[W]] = {}
+        self._waiting = dict.fromkeys(Lane, 0)
+        self._in_a_row = 0
 
-    def try_acquire(self, now: float) -> int | None:
-        """Return a turn if one is free at this moment."""
-        if self._waiting:
-            return None
-        return None if self.gate.delay(now) > 0 else self.gate.admit(now)
+    def __len__(self) -> int:
+        return self._waiting[Lane.INTERACTIVE] + self._waiting[Lane.BULK]
 
-    async def acquire(self, *, first: bool = False, deadline: float = math.inf) -> int:
-        """Wait for a turn.
+    def waiting(self, lane: Lane) -> int:
+        """Return how many wait in a lane."""
+        return self._waiting[lane]
 
-        Args:
-            first: Go before all that wait: for a call that has had its turn already.
-            deadline: The instant after which a turn is of no use.
-
-        Raises:
-            TooLateError: The turn can't come before the deadline. It is told as soon as it is known.
-        """
-        self._refuse_if_late(deadline)
-        waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting[waiter] = deadline
+    def join(self, waiter: W, lane: Lane, endpoint: str, *, deadline: float, first: bool) -> None:
+        """Let somebody wait; `first` goes before all that wait in the same line."""
+        line = self._lines.get((lane, endpoint))
+        if line is None:
+            line = self._lines[lane, endpoint] = Line()
+        line[waiter] = deadline
         if first:
-            self._waiting.move_to_end(waiter, last=False)
-        self._serve()
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            # Cancelled in the same moment as served: the turn goes to the next one.
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self.lost(waiter.result())
-            raise
-        finally:
-            self._waiting.pop(waiter, None)
+            line.move_to_end(waiter, last=False)
+        self._waiting[lane] += 1
 
-    def opens_in(self) -> float:
-        """Return the seconds for which the gate is closed, as far as it knows."""
-        return max(self.gate.opens_at - self._clock(), 0.0) if self.gate.closed else 0.0
+    def leave(self, waiter: W, lane: Lane, endpoint: str) -> None:
+        """Let somebody go who needn't be there any more."""
+        if self._lines[lane, endpoint].pop(waiter, None) is not None:
+            self._waiting[lane] -= 1
 
-    def answered(self, turn: int, limits: tuple[Limit, ...] = ()) -> None:
-        """Give back a turn whose request was answered, with what the answer says of the limits."""
-        self.gate.answered(turn, self._clock(), limits)
-        self._go_on()
+    def heads(self) -> list[tuple[Lane, str]]:
+        """Return the lines in which anybody waits, the one that goes first first."""
+        lanes = sorted(key for key, line in self._lines.items() if line)
+        if self._in_a_row >= _IN_A_ROW:
+            lanes.sort(key=lambda key: -key[0])
+        return lanes
 
-    def refused(self, turn: int, hold: float | None, limit: int | None, reason: str) -> bool:
-        """Give back a turn whose request was refused (429); see `Gate.refused`. True if that closed the gate."""
-        was_closed = self.gate.closed
-        self.gate.refused(turn, self._clock(), hold, limit, reason)
-        self._go_on()
-        return self.gate.closed and not was_closed
+    def pop(self, lane: Lane, endpoint: str) -> W:
+        """Take the first of a line away: it gets its turn."""
+        waiter, _ = self._lines[lane, endpoint].popitem(last=False)
+        self._waiting[lane] -= 1
+        self._in_a_row = self._in_a_row + 1 if lane is Lane.INTERACTIVE else 0
+        return waiter
 
-    def lost(self, turn: int) -> None:
-        """Give back a turn whose request has no answer."""
-        self.gate.lost(turn)
-        self._go_on()
-
-    async def aclose(self) -> None:
-        """Stop the timer, and send away whoever still waits."""
-        while self._waiting:
-            waiter, _ = self._waiting.popitem()
-            if not waiter.done():
-                waiter.set_exception(ConfigurationError("the client was closed while the call waited for its turn"))
-        if self._timer is not None:
-            self._timer.cancel()
-            await asyncio.wait([self._timer])
-            self._timer = None
-
-    def _go_on(self) -> None:
-        if self._waiting:
-            if self.gate.closed:
-                self._expel()
-            self._serve()
-
-    def _serve(self) -> None:
-        now = self._clock()
-        delay = self.gate.delay(now)
-        while self._waiting and delay <= 0:
-            waiter, _ = self._waiting.popitem(last=False)
-            if not waiter.done():
-                waiter.set_result(self.gate.admit(now))
-                delay = self.gate.delay(now)
-        if self._waiting and delay < math.inf:
-            self._arm(now + delay, delay)
-
-    def _arm(self, wakes_at: float, delay: float) -> None:
-        if self._timer is not None:
-            if self._wakes_at <= wakes_at:
-                return
-            self._timer.cancel()
-        self._wakes_at = wakes_at
-        self._timer = asyncio.ensure_future(self._sleep(delay))
-        self._timer.add_done_callback(self._wake)
-
-    def _wake(self, timer: "asyncio.Future[None]") -> None:
-        # Whoever cancels every task of the loop cancels this one too: then it is set again for those who still wait.
-        if timer is self._timer:
-            self._timer = None
-            if not timer.cancelled():
-                timer.result()
-            self._serve()
-
-    def _expel(self) -> None:
-        for waiter, deadline in list(self._waiting.items()):
-            if self.gate.opens_at > deadline and not waiter.done():
-                waiter.set_exception(TooLateError(self.opens_in(), self.gate.reason))
-
-    def _refuse_if_late(self, deadline: float) -> None:
-        if self.gate.closed and self.gate.opens_at > deadline:
-            raise TooLateError(self.opens_in(), self.gate.reason)
+    def overdue(self) -> Iterator[tuple[W, Lane, str, float, int]]:
+        """Give everybody who has a deadline: who, lane, endpoint, deadline, and how many go before in the same line."""
+        for (lane, endpoint), line in self._lines.items():
+            for ahead, (waiter, deadline) in enumerate(list(line.items())):
+                if deadline < float("inf"):
+                    yield waiter, lane, endpoint, deadline, ahead

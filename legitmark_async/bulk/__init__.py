@@ -1,6 +1,6 @@
 """Many drafts at once: the engine, what becomes of each draft, and files as sources."""
 
-from legitmark_async.bulk._drafts import Drafts
+from legitmark_async.bulk._drafts import Drafts, Source
 from legitmark_async.bulk._outcomes import (
     INPUT_ENDED,
     REPEATED,
@@ -25,6 +25,7 @@ __all__ = [
     "Row",
     "RunProgress",
     "Skipped",
+    "Source",
     "Unknown",
     "read_csv",
     "read_jsonl",

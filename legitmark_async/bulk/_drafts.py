@@ -1,6 +1,8 @@
 """The drafts of a run, one at a time, whatever they come from."""
 
 import asyncio
+import math
+import operator
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 
 from legitmark_async.errors import ConfigurationError
@@ -10,9 +12,16 @@ Drafts = Iterable[ServiceRequestDraft] | AsyncIterable[ServiceRequestDraft]
 
 
 class Source:
-    """The drafts, one at a time, from a plain or an async iterable."""
+    """The drafts, one at a time, from a plain or an async iterable.
 
-    def __init__(self, drafts: Drafts) -> None:
+    Attributes:
+        total: How many there are, if anybody knows.
+        read: How many were read.
+    """
+
+    def __init__(self, drafts: Drafts, total: int | None = None) -> None:
+        self.total = _count(drafts) if total is None else total
+        self.read = 0
         self._plain: Iterator[ServiceRequestDraft] | None = None
         self._async: AsyncIterator[ServiceRequestDraft] | None = None
         if isinstance(drafts, AsyncIterable):
@@ -21,15 +30,22 @@ class Source:
             self._plain = iter(drafts)
         self._turn = asyncio.Lock()
 
+    @property
+    def left(self) -> float:
+        """How many are still to be read; infinity if nobody knows."""
+        return math.inf if self.total is None else max(self.total - self.read, 0)
+
     async def next(self) -> ServiceRequestDraft | None:
         """Return the next draft, or None at the end."""
         if self._plain is not None:
-            return _checked(next(self._plain, None))
-        async with self._turn:
-            draft = None if self._async is None else await anext(self._async, None)
-            if draft is None:
-                self._async = None
-            return _checked(draft)
+            draft = next(self._plain, None)
+        else:
+            async with self._turn:
+                draft = None if self._async is None else await anext(self._async, None)
+                if draft is None:
+                    self._async = None
+        self.read += draft is not None
+        return _checked(draft)
 
     async def aclose(self) -> None:
         """Close a generator that is not at its end, so that it frees what it holds."""
@@ -37,6 +53,11 @@ class Source:
             self._plain.close()
         if isinstance(self._async, AsyncGenerator):
             await self._async.aclose()
+
+
+def _count(drafts: Drafts) -> int | None:
+    count = -1 if isinstance(drafts, AsyncIterable) else operator.length_hint(drafts, -1)
+    return None if count < 0 else count
 
 
 def _checked(draft: object) -> ServiceRequestDraft | None:

@@ -78,7 +78,12 @@ class RunProgress:
         active: Drafts under way: waiting for the rate limit, in flight, or between two tries.
         refused: Requests that the rate limit refused (429); each was sent again.
         seconds: Since the run began, or how long it took.
+        waiting: Of the active ones, how many wait for the rate limit.
         opens_in: Seconds for which the rate limit lets nobody leave, as far as is known.
+        reason: What that waits for, such as `partner limit of 1000`, or None.
+        total: Drafts that there are in all, if it is known.
+        ends_in: Seconds until the run ends, as far as can be told: by what is known of the rate limits, or else by the
+            pace so far. None if the total isn't known, or nothing is yet.
         stopped: Why the run takes no more drafts, or None: `input ended`, `left early`, or what stopped it.
     """
 
@@ -90,7 +95,11 @@ class RunProgress:
     active: int = 0
     refused: int = 0
     seconds: float = 0.0
+    waiting: int = 0
     opens_in: float = 0.0
+    reason: str | None = None
+    total: int | None = None
+    ends_in: float | None = None
     stopped: str | None = None
 
     @property

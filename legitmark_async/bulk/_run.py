@@ -8,8 +8,8 @@ from typing import Self
 from attrs import define, field
 
 from legitmark_async import _endpoints
-from legitmark_async._call import Caller, CallState
-from legitmark_async.bulk._drafts import Drafts, Source
+from legitmark_async._call import WAITING, Caller, CallState
+from legitmark_async.bulk._drafts import Source
 from legitmark_async.bulk._outcomes import (
     INPUT_ENDED,
     REPEATED,
@@ -66,7 +66,7 @@ class BulkRun:
     def __init__(
         self,
         caller: Caller,
-        drafts: Drafts,
+        source: Source,
         *,
         concurrency: int,
         max_failures: float | None = None,
@@ -74,7 +74,7 @@ class BulkRun:
     ) -> None:
         self.leftover: tuple[Outcome, ...] = ()
         self._caller = caller
-        self._source = Source(drafts)
+        self._source = source
         self._concurrency = concurrency
         self._max_failures = max_failures
         self._ordered = ordered
@@ -98,6 +98,8 @@ class BulkRun:
     def progress(self) -> RunProgress:
         """How far the run is, at this moment."""
         now = self._caller.clock() if self._ended is None else self._ended
+        seconds = 0.0 if self._started is None else now - self._started
+        opens_in, reason = self._caller.pacer.wait(_endpoints.CREATE) if self._workers else (0.0, "")
         return RunProgress(
             taken=self._taken,
             created=self._counts[Created],
@@ -106,10 +108,30 @@ class BulkRun:
             skipped=self._counts[Skipped],
             active=len(self._active),
             refused=self._refused + sum(job.state.refusals for job in self._active),
-            seconds=0.0 if self._started is None else now - self._started,
-            opens_in=self._caller.pacer.opens_in() if self._workers else 0.0,
+            seconds=seconds,
+            waiting=sum(job.state.phase == WAITING for job in self._active),
+            opens_in=opens_in,
+            reason=reason or None,
+            total=self._total,
+            ends_in=self._ends_in(seconds),
             stopped=self._stopped,
         )
+
+    @property
+    def _total(self) -> int | None:
+        return self._source.read if self._stopped else self._source.total
+
+    def _ends_in(self, seconds: float) -> float | None:
+        if self._total is None or not self._workers:
+            return None if self._workers else 0.0
+        left = self._total - self._counts.total()
+        by_limits = self._caller.pacer.ends_in(
+            _endpoints.CREATE, left - sum(job.state.in_flight for job in self._active)
+        )
+        created = self._counts[Created]
+        if by_limits is not None or not created:
+            return by_limits
+        return left * seconds / created
 
     async def __aenter__(self) -> Self:
         """Begin to read and to send.
@@ -121,6 +143,7 @@ class BulkRun:
         if self._started is not None:
             raise ConfigurationError("a bulk run can't be run twice: call create_many again")
         self._started = self._caller.clock()
+        self._announce()
         for _ in range(self._concurrency):
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
@@ -186,6 +209,7 @@ class BulkRun:
             self._stop(INPUT_ENDED)
             return None
         self._taken += 1
+        self._announce()
         job = _Job(draft, asyncio.current_task())
         if self._ordered:
             self._lane.append(job)
@@ -242,9 +266,14 @@ class BulkRun:
             if failures > allowed:
                 self._withdraw(f"{failures} of {done} failed, more than max_failures allows")
 
+    def _announce(self) -> None:
+        # The pacer spends a window otherwise if more is to come than it holds.
+        self._caller.pacer.announce(self, 0 if self._stopped else self._source.left)
+
     def _stop(self, why: str) -> None:
         """Read no more drafts."""
         self._stopped = self._stopped or why
+        self._announce()
         while self._blocked:
             _wake_one(self._blocked)
 

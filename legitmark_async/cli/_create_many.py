@@ -122,12 +122,12 @@ async def _create_all(source: Input, options: RunOptions, output: OutputOptions,
     total = source.count()
     async with client as legitmark:
         run = legitmark.sr.create_many(
-            drafts, concurrency=options.concurrency, max_failures=max_failures, ordered=options.ordered
+            drafts, concurrency=options.concurrency, max_failures=max_failures, ordered=options.ordered, total=total
         )
         with Lines(output.out) as lines:
             # Lines of JSON in the same terminal would tear the bar.
             bar = has_terminal() and not lines.in_terminal
-            async with shown(run, total=total, bar=bar):
+            async with shown(run, bar=bar):
                 fault = await _write_all(run, lines)
     if run.progress.done > lines.written:
         say(f"outcomes that could not be written: {run.progress.done - lines.written}")

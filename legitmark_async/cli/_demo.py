@@ -38,8 +38,8 @@ async def demo(
     say(f"and creates {items} items, each exactly once: in {ideal:g} s at the very best.")
     sandbox = Sandbox(limits=Limits(partner=limit, window=window, headers="on-429"), latency=_LATENCY)
     async with sandbox, Legitmark(sandbox.api_key, base_url=sandbox.url) as legitmark:
-        run = legitmark.sr.create_many(_drafts(items))
-        async with shown(run, total=items, bar=has_terminal()), run:
+        run = legitmark.sr.create_many(_drafts(items), total=items)
+        async with shown(run, bar=has_terminal()), run:
             async for _ in run:
                 pass
     return _tell(run.progress, sandbox.ledger, ideal)

@@ -16,7 +16,7 @@ from legitmark_async.cli._output import say
 _FRAME = 0.1
 _LINE = 5.0
 # Columns for the words beside the bar, and for the bar.
-_WORDS = 66
+_WORDS = 68
 _SHORTEST, _LONGEST = 10, 40
 
 
@@ -26,9 +26,9 @@ def has_terminal() -> bool:
 
 
 @contextlib.asynccontextmanager
-async def shown(run: BulkRun, *, total: int | None, bar: bool) -> AsyncIterator[None]:
+async def shown(run: BulkRun, *, bar: bool) -> AsyncIterator[None]:
     """Show the progress of a run while the block lasts."""
-    task = asyncio.create_task(_draw_bar(run, total) if bar else _say_lines(run, total))
+    task = asyncio.create_task(_draw_bar(run) if bar else _say_lines(run))
     try:
         yield
     finally:
@@ -36,36 +36,42 @@ async def shown(run: BulkRun, *, total: int | None, bar: bool) -> AsyncIterator[
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _draw_bar(run: BulkRun, total: int | None) -> None:
+async def _draw_bar(run: BulkRun) -> None:
     console = Console(stderr=True)
     width = min(max(console.width - _WORDS, _SHORTEST), _LONGEST)
     columns = BarColumn(width), TextColumn("{task.description}", markup=False)
     with Progress(*columns, console=console, auto_refresh=False) as progress:
-        bar = progress.add_task("", total=total)
+        bar = progress.add_task("", total=run.progress.total)
         try:
             while True:
                 now = run.progress
-                progress.update(bar, completed=now.done, description=describe(now, total), refresh=True)
+                progress.update(
+                    bar, completed=now.done, total=now.total, description=describe(now, brief=True), refresh=True
+                )
                 await asyncio.sleep(_FRAME)
         finally:
             now = run.progress
-            progress.update(bar, completed=now.done, description=describe(now, total), refresh=True)
+            progress.update(
+                bar, completed=now.done, total=now.total, description=describe(now, brief=True), refresh=True
+            )
 
 
-async def _say_lines(run: BulkRun, total: int | None) -> None:
+async def _say_lines(run: BulkRun) -> None:
     while True:
         await asyncio.sleep(_LINE)
-        say(describe(run.progress, total))
+        say(describe(run.progress))
 
 
-def describe(progress: RunProgress, total: int | None) -> str:
-    """Tell of a run that is under way, in the words beside the bar."""
+def describe(progress: RunProgress, *, brief: bool = False) -> str:
+    """Tell of a run that is under way; `brief` is for the words beside the bar, without what it waits for."""
+    why = "" if brief else f"{progress.reason or 'rate limit'}: "
     words = [
-        f"{progress.created}{'' if total is None else f'/{total}'} created",
+        f"{progress.created}{'' if progress.total is None else f'/{progress.total}'} created",
         f"{progress.per_second:.0f}/s",
         f"{progress.refused} refused",
         f"{progress.failed} failed" if progress.failed else "",
         f"{progress.unknown} unknown" if progress.unknown else "",
-        f"rate limit: opens in {progress.opens_in:.1f} s" if progress.opens_in else "",
+        f"ends in {progress.ends_in:.0f} s" if progress.ends_in else "",
+        f"{why}opens in {progress.opens_in:.1f} s" if progress.opens_in else "",
     ]
     return "  ".join(filter(None, words))

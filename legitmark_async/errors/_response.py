@@ -86,10 +86,14 @@ class RateLimitError(ResponseError):
     Attributes:
         limit_type: Which limit it was, if the server tells: a `LimitType`, or a text of the server's.
         retry_after: Seconds until the next request may pass, from the most exact source of the answer.
+        resets_in: Seconds until the reset that the answer names, if it names one.
+        asked: Seconds that Retry-After asks to wait, or what the body has in its place.
         limits: What the headers tell of all limits.
     """
 
     limit_type: LimitType | str | None = None
+    resets_in: float | None = None
+    asked: float | None = None
     limits: tuple[Limit, ...] = ()
 
     def _sentence(self) -> str:

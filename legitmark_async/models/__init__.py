@@ -6,7 +6,7 @@ untouched JSON object that the model was read from.
 """
 
 from legitmark_async.models.envelope import ErrorEnvelope, ErrorItem, RateLimitDetails
-from legitmark_async.models.limits import Limit, LimitType
+from legitmark_async.models.limits import Limit, LimitType, RateLimit
 from legitmark_async.models.service_request import (
     Item,
     PrimaryState,
@@ -24,6 +24,7 @@ __all__ = [
     "Limit",
     "LimitType",
     "PrimaryState",
+    "RateLimit",
     "RateLimitDetails",
     "ServiceRequest",
     "ServiceRequestDraft",

@@ -1,10 +1,8 @@
 """Service requests: `legitmark.sr`."""
 
-from attrs import evolve
-
 from legitmark_async import _endpoints
 from legitmark_async._call import Caller
-from legitmark_async.bulk import BulkRun, Drafts
+from legitmark_async.bulk import BulkRun, Drafts, Source
 from legitmark_async.errors import ConfigurationError
 from legitmark_async.models import ServiceRequest, ServiceRequestDraft
 from legitmark_async.options import checked_count
@@ -45,6 +43,7 @@ class ServiceRequests:
         concurrency: int | None = None,
         max_failures: float | None = None,
         ordered: bool = False,
+        total: int | None = None,
     ) -> BulkRun:
         """Create many service requests, and tell of each what became of it.
 
@@ -68,6 +67,8 @@ class ServiceRequests:
             max_failures: Stop when more have failed (or are unknown) than this: a number, or below 1 a share of those
                 done (looked at from 100 outcomes on). None: never.
             ordered: Give the outcomes in the order of the input, instead of as they come.
+            total: How many drafts there are, if `drafts` can't tell (`len`): then the progress tells when the run
+                ends, and the last window is spent at once. A wrong number does no harm but to these.
 
         Returns:
             The run: `async with` it, and iterate over it.
@@ -79,10 +80,12 @@ class ServiceRequests:
         if max_failures is not None and not max_failures >= 0:
             raise ConfigurationError(f"max_failures must be 0 or more, not {max_failures!r}", problems=["max_failures"])
         # A row that waits for its turn is not late: a deadline would burn a whole file while the window is closed.
-        caller = evolve(self._caller, deadline=None)
+        caller = self._caller.for_bulk()
+        if total is not None:
+            checked_count("total", total, least=0)
         return BulkRun(
             caller,
-            drafts,
+            Source(drafts, total),
             concurrency=concurrency,
             max_failures=max_failures,
             ordered=ordered,

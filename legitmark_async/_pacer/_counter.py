@@ -1,0 +1,160 @@
+"""The law of a sliding counter: this window's count, and what of the last one's is still in view. Pure."""
+
+from attrs import define, field
+
+from legitmark_async._pacer._law import Hold, View
+from legitmark_async._pacer._phase import Phase
+from legitmark_async._pacer._rate import Rate
+from legitmark_async._pacer._told import Told
+from legitmark_async._pacer._turn import Reading, Refused, Turn
+
+# What is left untouched at the end of a window is missing in the next one too; so little must do.
+_CUSHION = 1.3
+# What has gathered is spent within about this share of a window: what is left at its end is lost.
+_CATCH_UP = 0.04
+# From the first part of a window to the second it is tried, so much faster, whether there is more: a refusal then costs
+# no time of the next window. That comes after so many windows without a refusal, up to so many.
+_PROBE_STARTS, _PROBE_ENDS, _PROBE_SPEED = 0.1, 0.3, 1.5
+_QUIET, _LONGEST_QUIET = 2, 8
+# So many requests more or less than we thought are an error of ours. So many less, at least such a share of the limit,
+# so often: others use the key, and the counts are not ours alone.
+_ERROR, _STRAY, _STRAYS = 5.0, 0.03, 2
+# What is told is rounded, and the answer to the last request is not the last that counts.
+_ROUNDED, _LATE = 1.0, 0.5
+
+
+@define(eq=False)
+class Counter(Rate):
+    """Keeps the server's own two counts: `limit - last count * share of the window left - this count` is free.
+
+    Attributes:
+        phase: When the current window began, and how long one lasts.
+        used: Requests of the current window.
+        before: Requests of the window before.
+    """
+
+    phase: Phase = field(kw_only=True)
+    used: float = field(kw_only=True)
+    before: float = field(kw_only=True)
+    _probing: bool = field(default=False, init=False)
+    _quiet_after: int = field(default=_QUIET, init=False)
+    _trials: set[int] = field(factory=set[int], init=False)  # who left although nothing should have been free
+    _strays: int = field(default=0, init=False)
+    _told: bool = field(default=False, init=False)
+
+    @classmethod
+    def of_window(cls, phase: Phase, limit: int, used: int, at: float) -> "Counter":
+        """Make one of a window that was used so far when nothing was left at an instant."""
+        left = max(1 - (at - phase.start) / phase.period, 0.1)
+        before = min((limit - used) / left, limit)
+        return cls(limit / phase.period, limit, at, phase=phase, used=used, before=before)
+
+    @property
+    def kind(self) -> str:
+        """How it counts."""
+        return "sliding counter"
+
+    @property
+    def refill(self) -> float:
+        """Seconds in which everything refills."""
+        return self.phase.period
+
+    def relimit(self, limit: int) -> None:
+        """Take a limit that the server has told anew."""
+        self.before, self.used = self.before * limit / self.limit, self.used * limit / self.limit
+        self.limit = limit
+        self._strays = -1
+
+    def take(self, turn: Turn) -> None:
+        """Note that a request leaves."""
+        super().take(turn)
+        if self._probing:
+            ahead = -self._level(turn.sent_at) / self.rate - 2 * turn.rtt
+            if ahead > _ERROR / self.rate:
+                self._trials.add(turn.number)
+
+    def passed(self, turn: Turn) -> None:
+        """Note that a request was admitted."""
+        if turn.number in self._trials:
+            self.limit *= 2
+            self._end_probe(quiet_after=1)
+
+    def give_back(self) -> None:
+        """Note that a request was refused: the server has not counted it."""
+        super().give_back()
+        self.used -= 1
+
+    def refused(self, refused: Refused) -> Hold:
+        """Note that nothing was left: whatever we thought was free has been used by others."""
+        now, resets_at = refused.now, refused.resets_at
+        if resets_at is not None:
+            self.phase.learn(resets_at)
+        stray = self._level(now)
+        self.used += stray + _LATE
+        if self._probing:
+            self._end_probe(quiet_after=min(2 * self._quiet_after, _LONGEST_QUIET))
+        elif self._count_stray(stray) and not self._told:
+            pace = self._granted / max(self.at - self._empty_at, 0.1 * self.phase.period)
+            self.successor = Rate.of_share(pace, self.limit, now, self.phase.period)
+        hold = super().refused(refused)
+        self._empty_at, self._granted = now, 0
+        return hold
+
+    def note(self, reading: Reading) -> None:
+        """Take what the answer to a request tells of the limit."""
+        self._told = True
+        if reading.limit != self.limit:
+            self.relimit(reading.limit)
+        # The level first: it goes on to the window of now.
+        stray = self._level(reading.now) - reading.left - _ROUNDED
+        self.used += max(stray, 0.0) + min(stray + _ERROR, 0.0)
+        if self._count_stray(stray):
+            self.successor = Told.of_shared(reading, self.phase.period)
+
+    def view(self, now: float) -> View:
+        """Return what is known."""
+        return View(max(int(self._level(now)), 0), self.limit / self.phase.period)
+
+    @property
+    def _cushion(self) -> float:
+        return _CUSHION
+
+    @property
+    def _catch_up(self) -> float:
+        return _CATCH_UP * self.phase.period
+
+    def _end_probe(self, *, quiet_after: int) -> None:
+        self._probing, self._quiet_after = False, quiet_after
+        self._trials.clear()
+
+    def _count_stray(self, stray: float) -> bool:
+        self._strays += stray > max(_STRAY * self.limit, _ERROR)
+        return self._strays >= _STRAYS
+
+    def _level(self, now: float) -> float:
+        windows = self.phase.advance(now)
+        if windows >= 1:
+            self.before = self.used if windows == 1 else 0.0
+            self.used = 0.0
+            self._strays = max(self._strays - 1, 0)
+            self.rate = max(self.before, 1.0) / self.phase.period
+        return self.limit - self.before * (1 - (now - self.phase.start) / self.phase.period) - self.used
+
+    def _use(self, now: float) -> None:
+        self._granted += 1
+        self.used += 1
+        self.level, self.at = self._level(now), max(now, self.at)
+
+    def _speed(self, now: float) -> float:
+        if self._probing and now - self.phase.start < _PROBE_ENDS * self.phase.period:
+            return self.limit / self.phase.period * _PROBE_SPEED
+        return super()._speed(now)
+
+    def _measure(self, now: float) -> None:
+        """The counts say it all."""
+
+    def _grow(self, now: float) -> None:
+        early = now - self.phase.start < _PROBE_STARTS * self.phase.period
+        quiet = now - self._quiet_since >= self._quiet_after * self.phase.period
+        if early and quiet and not self._told and self._backlog >= self.limit:
+            self._probing = True

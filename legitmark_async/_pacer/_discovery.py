@@ -1,0 +1,191 @@
+"""The law before anything is known: whatever the gate lets pass. What it sees tells which law holds. Pure."""
+
+import math
+
+from attrs import define, field
+
+from legitmark_async._pacer._budget import Budget
+from legitmark_async._pacer._law import UNKNOWN, Hold, Law, View
+from legitmark_async._pacer._phase import Bounds, Phase, likely_period
+from legitmark_async._pacer._rate import Rate
+from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
+from legitmark_async._pacer._window import Window
+
+# So many may fly at once, doubled each so long (s): the next refusal is one of them all.
+_CAREFUL, _DOUBLING = 8, 1.0
+# More than the limit before the first refusal, by so much: it refills all the time.
+_OVER = 1.01
+# A hold that is so much shorter than what was before it, or so short a window (s): it refills all the time.
+_MICRO, _SHORTEST = 0.1, 0.5
+# Of that nothing more is known; so it begins as if everything refilled in so long (s).
+_FIRST_REFILL = 10.0
+# Twice the same number, give or take so much, or so many: it is the limit of a window.
+_ALIKE, _FEWEST = 0.02, 2
+# Granted so much of what the window before did: it may well be another one like it.
+_LIKELY = 0.9
+# Retry-After is in whole seconds: it means the instant of the reset if it lies within one of it.
+_SAME_INSTANT = 1.0
+# Two resets that are further apart than this share of the first wait are those of two windows.
+_WHOLE = 0.25
+
+
+@define(eq=False)
+class _Cycle:
+    """From one opening to the next: when it began, what it granted, and until when it was certainly closed."""
+
+    opened_at: float
+    answered_at: float
+    granted: int = 0
+    exhausted_at: float = 0.0
+    closed_until: float = 0.0
+    resets_at: float | None = None
+
+
+@define(eq=False)
+class Discovery:
+    """Counts what is granted between two refusals, until it is clear what kind of limit it is.
+
+    Attributes:
+        opened_at: When the first request left.
+        answered_at: When its answer came.
+        granted: Requests that were admitted since.
+        limit: What the server tells.
+        successor: The law that was found.
+    """
+
+    opened_at: float
+    answered_at: float
+    granted: int = 0
+    limit: int | None = field(default=None, init=False)
+    successor: Law | None = field(default=None, init=False)
+    _cycle: _Cycle = field(init=False)
+    _before: _Cycle | None = field(default=None, init=False)
+    _canaries: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._cycle = _Cycle(self.opened_at, self.answered_at, self.granted)
+
+    @property
+    def kind(self) -> str:
+        """Nobody knows yet."""
+        return UNKNOWN
+
+    @property
+    def turns_at(self) -> float:
+        """No window is known."""
+        return math.inf
+
+    def relimit(self, limit: int) -> None:
+        """Take a limit that the server has told."""
+        self.limit = limit
+
+    def delay(self, now: float, lane: Lane, backlog: float, in_flight: int) -> float:
+        """Let it go, if not too many are in flight."""
+        del lane, backlog  # nothing is known of what there is to share
+        ceiling = _CAREFUL * 2.0 ** max((now - self._cycle.opened_at) // _DOUBLING, 0.0)
+        return 0.0 if in_flight < ceiling else math.inf
+
+    def take(self, turn: Turn) -> None:
+        """Note that a request leaves."""
+
+    def passed(self, turn: Turn) -> None:
+        """Note that a request was admitted."""
+        if turn.sent_at >= self._cycle.opened_at:
+            self._cycle.granted += 1
+
+    def give_back(self) -> None:
+        """Note that a request was refused."""
+
+    def refused(self, refused: Refused) -> Hold:
+        """Note that nothing was left, and return how long to wait."""
+        cycle, resets_at = self._cycle, refused.resets_at
+        cycle.closed_until = refused.turn.sent_at + max((refused.told.asked or 0.0) - 1, 0.0)
+        if not refused.canary:
+            cycle.exhausted_at = refused.turn.sent_at
+        self._canaries += refused.canary
+        if resets_at is None:
+            return self._guess(refused)
+        window = self._refused_at_reset(resets_at) if refused.canary else None
+        if window is not None:
+            self.successor = window
+            return window.refused(refused)
+        cycle.resets_at = resets_at
+        return self._until(refused, resets_at - refused.now)
+
+    def opened(self, turn: Turn) -> None:
+        """Note that a canary was admitted: one cycle is over."""
+        now, cycle = turn.sent_at, self._cycle
+        if self.limit is not None and cycle.resets_at is not None:
+            self.successor = self._told(cycle, self.limit, cycle.resets_at)
+        elif self._before is not None:
+            self.successor = self._seen(self._before, cycle, now)
+        self._before, self._cycle, self._canaries = cycle, _Cycle(now, now + turn.rtt, 1), 0
+        if self.successor is not None:
+            self.successor.opened(turn)
+
+    def note(self, reading: Reading) -> None:
+        """Take what the answer to a request tells of the limit."""
+        earliest, latest = self._cycle.opened_at, self._cycle.answered_at
+        if reading.resets_at > earliest:
+            period = likely_period(reading.resets_at - latest, reading.resets_at - earliest)
+            phase = Phase(reading.resets_at - period, period)
+            self.successor = Window(phase, Budget(reading.limit), began=(earliest, latest))
+            self.successor.note(reading)
+
+    def ends_in(self, count: float, now: float) -> float:
+        """Nobody knows: so no wait is known."""
+        del count, now
+        return 0.0
+
+    def view(self, now: float) -> View:
+        """Return what is known."""
+        del now
+        return View()
+
+    def _until(self, refused: Refused, exact: float) -> Hold:
+        asked = refused.told.asked
+        # What it asks for counts if it is far more, or less: then the reset is that of something else.
+        if asked is not None and (asked - exact > _SAME_INSTANT or (asked < exact and not self._canaries)):
+            return Hold(asked)
+        return Hold(exact, exact=not refused.canary)
+
+    def _refused_at_reset(self, resets_at: float) -> Window | None:
+        # Refused at the very reset that was told, and another one is told: windows, though none that refill at once.
+        cycle = self._cycle
+        if self.limit is None or cycle.resets_at is None:
+            return None
+        period = resets_at - cycle.resets_at
+        if period <= max(_WHOLE * (cycle.resets_at - cycle.opened_at), _SHORTEST):
+            return None
+        return Window(Phase(cycle.resets_at, period), Budget(self.limit))
+
+    def _guess(self, refused: Refused) -> Hold:
+        before, cycle, asked = self._before, self._cycle, refused.told.asked
+        if before is not None and not self._canaries and cycle.granted >= _LIKELY * before.granted:
+            # It looks like the window before: so it may take as long.
+            wait = cycle.opened_at + (cycle.opened_at - before.opened_at) - refused.now
+            if 0 < wait < (asked or math.inf):
+                return Hold(wait, exact=True)
+        return Hold(asked)
+
+    def _told(self, cycle: _Cycle, limit: int, resets_at: float) -> Law:
+        span = cycle.exhausted_at - cycle.opened_at
+        # 1. More than the limit: what came on top is what became free meanwhile.
+        if cycle.granted > _OVER * limit + 1:
+            return Rate((cycle.granted - limit) / span, limit, cycle.exhausted_at)
+        # 2. Refused for a moment only: a part of the key is used by others, and it refills all the time.
+        period = resets_at - cycle.opened_at
+        if resets_at - cycle.exhausted_at < _MICRO * span or period < _SHORTEST:
+            return Rate(limit / _FIRST_REFILL, limit, cycle.exhausted_at, proven=False)
+        # 3. A window: it began between the first request and its answer, and another one begins at the reset.
+        period = likely_period(resets_at - cycle.answered_at, period)
+        return Window(Phase(resets_at - period, period, resets_at), Budget(limit))
+
+    def _seen(self, before: _Cycle, cycle: _Cycle, now: float) -> Law:
+        lengths = cycle.opened_at - before.opened_at, now - cycle.opened_at
+        if abs(cycle.granted - before.granted) <= max(_FEWEST, _ALIKE * cycle.granted):
+            longest = min(lengths)
+            shortest = min(max(one.closed_until - one.opened_at for one in (before, cycle)), longest)
+            budget = Budget(min(cycle.granted, before.granted))
+            return Window(Phase(cycle.opened_at, longest), budget, Bounds(shortest, longest))
+        return Rate(cycle.granted / lengths[1], max(before.granted, cycle.granted), cycle.exhausted_at, proven=False)

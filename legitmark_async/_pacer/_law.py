@@ -1,0 +1,111 @@
+"""What a law of spending has to answer, whatever it has learned of a limit. Pure."""
+
+from typing import Protocol
+
+from attrs import frozen
+
+from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
+
+# The kind of a limit of which nothing is known but that it is there.
+UNKNOWN = "unknown"
+
+
+@frozen
+class Hold:
+    """How long to wait after a refusal (s).
+
+    Attributes:
+        seconds: None if nobody tells.
+        exact: Whether the instant is known; else somewhat more is waited, and more each time it was not enough.
+        floor: What is waited at least if it is not exact and nobody tells, or what is told was not enough.
+        longest: What that grows to at most, each time it was not enough.
+    """
+
+    seconds: float | None
+    exact: bool = False
+    floor: float = 0.5
+    longest: float = 60.0
+
+
+@frozen
+class View:
+    """What a law knows, for those who ask.
+
+    Attributes:
+        remaining: Requests that may leave before it waits; None if nobody knows.
+        per_second: Requests a second in the long run; None if nobody knows.
+        resets_at: When the next window begins, on our clock; None if there are none, or nobody knows.
+    """
+
+    remaining: int | None = None
+    per_second: float | None = None
+    resets_at: float | None = None
+
+
+class Law(Protocol):
+    """Decides when a request may leave, by what is known of one limit.
+
+    A canary is told to the law only by what became of it: `opened` or `refused`.
+
+    Attributes:
+        successor: Another law, if the answers prove this one wrong.
+    """
+
+    successor: "Law | None"
+
+    @property
+    def kind(self) -> str:
+        """How the limit counts: `unknown`, `window`, `sliding window`, `sliding counter` or `refill`."""
+        ...
+
+    @property
+    def turns_at(self) -> float:
+        """When a canary has to ask; infinity if none has to."""
+        ...
+
+    def relimit(self, limit: int) -> None:
+        """Take a limit that the server has told anew."""
+        ...
+
+    def delay(self, now: float, lane: Lane, backlog: float, in_flight: int) -> float:
+        """Return the seconds until one more may leave; infinity if only an answer can tell.
+
+        Args:
+            now: The instant.
+            lane: Who asks.
+            backlog: Requests that wait in this lane and the ones before it, or will.
+            in_flight: Requests that left and have not ended.
+        """
+        ...
+
+    def take(self, turn: Turn) -> None:
+        """Note that a request leaves."""
+        ...
+
+    def passed(self, turn: Turn) -> None:
+        """Note that a request was admitted."""
+        ...
+
+    def give_back(self) -> None:
+        """Note that a request was refused, and so not counted."""
+        ...
+
+    def refused(self, refused: Refused) -> Hold:
+        """Note that nothing was left, and return how long to wait."""
+        ...
+
+    def opened(self, turn: Turn) -> None:
+        """Note that a canary was admitted."""
+        ...
+
+    def note(self, reading: Reading) -> None:
+        """Take what the answer to a request tells of the limit."""
+        ...
+
+    def ends_in(self, count: float, now: float) -> float:
+        """Return the seconds until so many more have left, if nothing changes."""
+        ...
+
+    def view(self, now: float) -> View:
+        """Return what is known."""
+        ...

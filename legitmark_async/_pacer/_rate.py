@@ -1,0 +1,213 @@
+"""The law of limits that refill all the time and tell it by refusals alone: a bucket, or what has no windows. Pure."""
+
+import math
+
+from attrs import define, field
+
+from legitmark_async._pacer._law import Hold, Law, View
+from legitmark_async._pacer._slots import Slots
+from legitmark_async._pacer._told import Told
+from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
+
+# Of the limit so much is left untouched, at least so many: our figures are not exact.
+_CUSHION, _SMALLEST_CUSHION = 0.01, 2.0
+# What has gathered is spent within this share of the time of a refill, at least so long (s).
+_CATCH_UP, _SHORTEST_CATCH_UP = 0.1, 0.2
+# So many may fly at once while what has gathered is spent at once.
+_BURST = 16
+# With nothing left, it goes on at this share of the rate.
+_SLOWEST = 0.1
+# A measurement needs so many requests, over at least this share of the time of a refill, or so long (s) the first time.
+_FEWEST, _SHARE, _SOONEST = 20, 0.5, 0.5
+# Two measurements that differ by less mean the same.
+_MORE = 1.1
+# As long as nothing is measured, it goes faster by the factor each time so long (s) has passed without a refusal.
+_RAMP, _RAMP_FACTOR = 0.25, 1.5
+# After so much of a refill, and up to that many times more, without a refusal it goes faster, by these shares of the
+# limit's rate one after the other.
+_QUIET, _LONGEST_QUIET, _STEPS = 0.45, 8, (0.05, 0.4, 1.0)
+# A refusal before anything could be measured: so much less, but not more often than in this share of a refill.
+_LESS, _LESS_UNPROVEN, _SELDOM = 0.9, 0.7, 0.1
+# After a refusal so many requests become free before the next one leaves; if that is refused again and again, more, up
+# to this share of a refill.
+_PAUSE, _LONGEST_PAUSE = 4.0, 0.05
+
+
+@define(eq=False)
+class Rate:
+    """Keeps the level of the server's bucket: what it refills, less what was sent.
+
+    Between two moments with nothing left, what was granted is what became free: so the rate is measured, whatever the
+    limit is, and whoever else uses the key.
+
+    Attributes:
+        rate: Requests that become free each second.
+        limit: Requests that can gather at most.
+        at: When it was empty last.
+        proven: Whether the rate was measured; else it is a guess.
+        window: Seconds in which everything refills, if that is known.
+        level: Requests that are free at `at`.
+        successor: Another law, if the answers prove this one wrong.
+    """
+
+    rate: float
+    limit: float
+    at: float
+    proven: bool = field(default=True, kw_only=True)
+    window: float | None = field(default=None, kw_only=True)
+    level: float = field(default=0.0, init=False)
+    successor: Law | None = field(default=None, init=False)
+    _slots: Slots = field(factory=Slots, init=False)
+    _backlog: float = field(default=0.0, init=False)
+    _base: float = field(init=False)  # the rate before it went faster
+    _steps: int = field(default=0, init=False)
+    _quiet_since: float = field(init=False)
+    _quiet_after: int = field(default=1, init=False)
+    _empty_at: float = field(init=False)
+    _granted: int = field(default=0, init=False)  # since then
+    _lessened_at: float = field(default=-math.inf, init=False)
+    _token: float = field(default=0.0, init=False)  # the longest wait for the next place that was told
+
+    def __attrs_post_init__(self) -> None:
+        self._empty_at = self._quiet_since = self.at
+        self._base = self.rate
+
+    @classmethod
+    def of_share(cls, rate: float, limit: float, at: float, window: float) -> "Rate":
+        """Make one of what we got of a limit that others use too."""
+        return cls(rate, limit, at, proven=False, window=window)
+
+    @property
+    def kind(self) -> str:
+        """How it counts."""
+        return "refill"
+
+    @property
+    def refill(self) -> float:
+        """Seconds in which everything refills."""
+        if self.window is not None:
+            return self.window
+        return self.limit / max(self.rate, 1 / self._token if self._token else 0.0)
+
+    @property
+    def turns_at(self) -> float:
+        """There is no window to begin."""
+        return math.inf
+
+    def relimit(self, limit: int) -> None:
+        """Take a limit that the server has told anew."""
+        self.rate = self._base = self._base * limit / self.limit
+        self._steps = 0
+        self.limit = limit
+
+    def delay(self, now: float, lane: Lane, backlog: float, in_flight: int) -> float:
+        """Return the seconds until one more may leave; infinity if only an answer can tell."""
+        self._backlog = backlog
+        level = self._level(now)
+        if lane is Lane.INTERACTIVE:
+            return max(1 - level, 0.0) / self.rate
+        if backlog <= level - self._cushion:
+            return 0.0 if in_flight < _BURST else math.inf
+        return self._slots.wait(now)
+
+    def take(self, turn: Turn) -> None:
+        """Note that a request leaves."""
+        self._use(turn.sent_at)
+        self._slots.take(turn.sent_at, 1 / self._speed(turn.sent_at))
+        self._grow(turn.sent_at)
+
+    def passed(self, turn: Turn) -> None:
+        """Note that a request was admitted."""
+
+    def give_back(self) -> None:
+        """Note that a request was refused: the server has not counted it."""
+        self._granted -= 1
+
+    def refused(self, refused: Refused) -> Hold:
+        """Note that nothing was left, and return how long to wait."""
+        now, told = refused.now, refused.told
+        self._measure(now)
+        self._token = max(self._token, told.resets_in or 0.0)
+        self.level, self.at = 0.0, now
+        self._quiet_since = now
+        pause = _PAUSE / self.rate
+        waits = [seconds for seconds in (told.resets_in, told.asked) if seconds is not None]
+        # Of a reset and a Retry-After the shorter counts: one may tell when all is free again, and one is rounded up.
+        hold = max(min(waits, default=0.0), pause)
+        return Hold(hold, floor=pause, longest=max(_LONGEST_PAUSE * self.refill, pause))
+
+    def opened(self, turn: Turn) -> None:
+        """Note that a canary was admitted."""
+        self._use(turn.sent_at)
+
+    def note(self, reading: Reading) -> None:
+        """Take what the answer to a request tells of the limit: then nothing has to be guessed any more."""
+        self.successor = Told.of_shared(reading, self.refill)
+
+    def ends_in(self, count: float, now: float) -> float:
+        """Return the seconds until so many more have left, if nothing changes."""
+        return max(count - self._level(now), 0.0) / self.rate
+
+    def view(self, now: float) -> View:
+        """Return what is known."""
+        return View(max(int(self._level(now)), 0), self.rate)
+
+    @property
+    def _cushion(self) -> float:
+        return max(_CUSHION * self.limit, _SMALLEST_CUSHION)
+
+    @property
+    def _catch_up(self) -> float:
+        return max(_CATCH_UP * self.refill, _SHORTEST_CATCH_UP)
+
+    def _level(self, now: float) -> float:
+        return min(self.level + self.rate * max(now - self.at, 0.0), self.limit)
+
+    def _use(self, now: float) -> None:
+        self.level, self.at = self._level(now) - 1, max(now, self.at)
+        self._granted += 1
+
+    def _speed(self, now: float) -> float:
+        cushion, level = self._cushion, self._level(now)
+        if level >= cushion:
+            return self.rate + (level - cushion) / self._catch_up
+        return self.rate * max(level / cushion, _SLOWEST)
+
+    def _measure(self, now: float) -> None:
+        grown, more = self._steps > 0, False
+        elapsed = now - self._empty_at
+        if self._granted >= _FEWEST and elapsed >= (_SHARE * self.refill if self.proven else _SOONEST):
+            more = self._adopt(self._granted / elapsed)
+            self._empty_at, self._granted = now, 0
+        elif grown:
+            self.rate = self._base
+        elif now - self._lessened_at > _SELDOM * self.refill:
+            self.rate *= _LESS if self.proven else _LESS_UNPROVEN
+            self._lessened_at = now
+        if grown:
+            self._quiet_after = 1 if more else min(2 * self._quiet_after, _LONGEST_QUIET)
+        self._base, self._steps = self.rate, 0
+
+    def _adopt(self, measured: float) -> bool:
+        """Take a measured rate, and tell whether it is more than before."""
+        ratio = measured / self._base
+        close = self.proven and 1 / _MORE < ratio < _MORE
+        self.rate = (measured + self._base) / 2 if close else measured
+        self.proven = True
+        return ratio > _MORE
+
+    def _grow(self, now: float) -> None:
+        quiet = now - self._quiet_since
+        if not self.proven:
+            if quiet >= _RAMP:
+                self.rate *= _RAMP_FACTOR
+                self._base, self._quiet_since = self.rate, now
+        elif self._backlog >= self.limit / 2 and quiet >= _QUIET * self.refill * (
+            1 if self._steps else self._quiet_after
+        ):
+            # If much is to come only: a refusal at the end of a run costs more than it can tell.
+            self.rate = self._base + _STEPS[min(self._steps, len(_STEPS) - 1)] * self.limit / self.refill
+            self._steps += 1
+            self._quiet_since = now
+            if self._steps > len(_STEPS):
+                self._base = self.rate

@@ -1,0 +1,24 @@
+"""Requests in even steps: one slot after the other, with a little credit for a late timer. Pure."""
+
+import math
+
+from attrs import define, field
+
+# A slot that was missed may be made up for: so many, and at least and at most so long a time (s).
+_CREDIT_SLOTS, _SHORTEST_CREDIT, _LONGEST_CREDIT = 4, 0.02, 0.25
+
+
+@define(eq=False)
+class Slots:
+    """When the next request is due, if they are to leave in even steps."""
+
+    _next_at: float = field(default=-math.inf, init=False)
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until the next slot."""
+        return max(self._next_at - now, 0.0)
+
+    def take(self, now: float, gap: float) -> None:
+        """Take the slot that is due; the one after it comes a gap later."""
+        credit = min(max(_CREDIT_SLOTS * gap, _SHORTEST_CREDIT), _LONGEST_CREDIT)
+        self._next_at = max(self._next_at, now - credit) + gap

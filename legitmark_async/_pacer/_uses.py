@@ -1,0 +1,53 @@
+"""When requests were counted, for limits that give each place back a window after it was used. Pure."""
+
+import math
+from collections import deque
+
+from attrs import define, field
+
+# More uses than this are not kept: of a larger limit the windows alone are known.
+_MOST = 10_000
+
+
+@define(eq=False)
+class Uses:
+    """The last uses, as many as the limit allows.
+
+    As long as each use comes a window after the one `limit` before it, no window of any kind grants too much: not a
+    fixed one, whatever its phase, not a sliding one, and no bucket either.
+
+    Attributes:
+        limit: Requests that a window allows.
+        closed_until: Nothing is free before this instant, whatever we used: others did.
+    """
+
+    limit: int
+    closed_until: float = field(default=-math.inf, init=False)
+    _instants: deque[float] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._instants = deque(maxlen=min(self.limit, _MOST))
+
+    @property
+    def complete(self) -> bool:
+        """Whether a whole limit of them is known."""
+        return len(self._instants) >= self.limit
+
+    def relimit(self, limit: int) -> None:
+        """Take another limit."""
+        self.limit = limit
+        self._instants = deque(self._instants, maxlen=min(limit, _MOST))
+
+    def add(self, instant: float) -> None:
+        """Note a use."""
+        self._instants.append(instant)
+
+    def take_back(self) -> None:
+        """Forget the last use: it was refused."""
+        if self._instants:
+            self._instants.pop()
+
+    def free_in(self, now: float, period: float) -> float:
+        """Return the seconds until a place is free, by our own uses."""
+        closed = self.closed_until - now
+        return max(self._instants[0] + period - now, closed, 0.0) if self.complete else max(closed, 0.0)

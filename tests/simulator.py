@@ -1,0 +1,405 @@
+"""A simulator of rate-limited runs: the real pacer on a virtual clock, against model servers, without sockets.
+
+A run of an hour takes seconds, and the same seed gives the same run. Only the time is made up: the pacer, its queue and
+its timer are those of the client, on an event loop whose clock jumps to whatever is due next.
+
+    python tests/simulator.py [--creates 5000] [--limit 500] [--window 2] [--in-flight 64] [--latency 0.005]
+"""
+
+import argparse
+import asyncio
+import random
+import selectors
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar, get_args
+
+from attrs import define, evolve, field, frozen
+
+from legitmark_async._pacer import Gate, Lane, Pacer, Refusal
+from legitmark_async.models import Limit, LimitType
+from legitmark_async.sandbox import HeaderMode, Limits, WindowKind
+from legitmark_async.sandbox._limits import NANOSECONDS, Gauge, Limiter
+
+T = TypeVar("T")
+
+_TYPES = {"partner": LimitType.PARTNER, "user": LimitType.USER}
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop that never waits: when nothing is left to do, its clock jumps to the next timer."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        super().__init__(_Jump(self))
+
+    def time(self) -> float:
+        """Return the virtual time (s)."""
+        return self.now
+
+
+class _Jump(selectors.DefaultSelector):  # type: ignore[misc,valid-type]  # which class it is depends on the platform
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is None:
+            raise RuntimeError("everybody waits, and no timer is set: the run hangs")
+        self._loop.now += max(timeout, 0.0)
+        return []
+
+
+def simulate(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in virtual time, and return its result."""
+    loop = VirtualLoop()
+    try:
+        return loop.run_until_complete(main)
+    finally:
+        loop.close()
+
+
+@frozen
+class Refused(Exception):
+    """A 429, and what it tells."""
+
+    refusal: Refusal
+
+
+class FailedError(Exception):
+    """A 503."""
+
+
+class Server(Protocol):
+    """A model of the API: it takes requests one by one, and keeps count of them."""
+
+    refusals: list[float]
+    admitted: list[float]
+
+    async def answer(self) -> tuple[Limit, ...]:
+        """Admit a request and tell the limits that the answer tells, or raise `Refused` or `FailedError`."""
+        ...
+
+
+@define(eq=False)
+class LimitedServer:
+    """Admits requests under the limits of the sandbox, on the loop's clock.
+
+    Attributes:
+        limits: As the sandbox has them.
+        latency: Seconds of a round trip, give or take 40 %.
+        rng: For the latency.
+        down: From when until when every answer is a 503.
+        refusals: Instants of the 429s.
+        admitted: Instants of the requests that were admitted.
+        failures: How many answers were a 503.
+    """
+
+    limits: Limits
+    latency: float
+    rng: random.Random
+    down: tuple[float, float] = (0.0, 0.0)
+    refusals: list[float] = field(factory=list[float])
+    admitted: list[float] = field(factory=list[float])
+    failures: int = 0
+    _limiter: Limiter = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._limiter = Limiter(self.limits)
+
+    def change(self, limits: Limits) -> None:
+        """Set other limits from now on, and begin to count anew."""
+        self.limits = limits
+        self._limiter = Limiter(limits)
+
+    async def answer(self) -> tuple[Limit, ...]:
+        """Answer one request, after a round trip."""
+        await self._travel()
+        try:
+            return self._judge(asyncio.get_running_loop().time())
+        finally:
+            await self._travel()
+
+    def _judge(self, now: float) -> tuple[Limit, ...]:
+        if self.down[0] <= now < self.down[1]:
+            self.failures += 1
+            raise FailedError
+        instant = round(now * NANOSECONDS)
+        admitted = self._limiter.admit(instant)
+        gauges = self._limiter.gauges(instant, refused=not admitted)
+        if admitted:
+            self.admitted.append(now)
+            return tuple(_told(gauge, instant) for gauge in gauges) if self.limits.headers == "always" else ()
+        self.refusals.append(now)
+        raise Refused(self._refusal(max(gauges, key=lambda gauge: gauge.opens_at), instant))
+
+    def _refusal(self, gauge: Gauge, now: int) -> Refusal:
+        if self.limits.headers == "never":
+            return Refusal()
+        asked = float(max(1, -((now - gauge.opens_at) // NANOSECONDS)))
+        if self.limits.headers == "retry-after":
+            return Refusal(asked=asked)
+        resets_in = (gauge.resets_at - now) / NANOSECONDS
+        return Refusal(_TYPES[gauge.dimension], gauge.limit, resets_in=resets_in, asked=asked)
+
+    async def _travel(self) -> None:
+        await asyncio.sleep(self.latency / 2 * self.rng.uniform(0.6, 1.4))
+
+
+def _told(gauge: Gauge, now: int) -> Limit:
+    resets_in = (gauge.resets_at - now) / NANOSECONDS
+    return Limit(
+        type=_TYPES[gauge.dimension],
+        limit=gauge.limit,
+        remaining=max(gauge.limit - gauge.used, 0),
+        resets_in=resets_in,
+        resets_at=gauge.resets_at / NANOSECONDS,
+    )
+
+
+@define(eq=False)
+class CrowdedServer:
+    """Admits so many requests at the same time, whatever their rate."""
+
+    limit: int
+    latency: float
+    rng: random.Random
+    refusals: list[float] = field(factory=list[float])
+    admitted: list[float] = field(factory=list[float])
+    _inside: int = 0
+
+    async def answer(self) -> tuple[Limit, ...]:
+        """Answer one request, after a round trip."""
+        await asyncio.sleep(self.latency / 4)
+        if self._inside >= self.limit:
+            self.refusals.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(self.latency / 4)
+            raise Refused(Refusal(LimitType.PARTNER, self.limit, asked=1.0))
+        self._inside += 1
+        await asyncio.sleep(self.latency / 2 * self.rng.uniform(0.6, 1.4))
+        self._inside -= 1
+        self.admitted.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(self.latency / 4)
+        return ()
+
+
+def make_pacer(capacity: int, rng: random.Random) -> Pacer:
+    """Make the pacer of a client whose timers are up to a millisecond late, as real ones are."""
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(seconds + rng.uniform(0.0, 0.001))
+
+    return Pacer(Gate(capacity, rng.random), clock=asyncio.get_running_loop().time, sleep=sleep)
+
+
+async def paced(pacer: Pacer, server: Server, lane: Lane = Lane.BULK) -> float:
+    """Send one request by the pacer until it is admitted, and return how long it waited for its turns (s)."""
+    clock = asyncio.get_running_loop().time
+    waited, first = 0.0, False
+    while True:
+        asked_at = clock()
+        turn = pacer.try_acquire(asked_at, lane) or await pacer.acquire(lane, first=first)
+        waited += clock() - asked_at
+        try:
+            limits = await server.answer()
+        except Refused as refused:
+            pacer.refused(turn, refused.refusal)
+        except FailedError:
+            pacer.failed(turn)
+            await asyncio.sleep(random.uniform(0.0, 1.0))
+        else:
+            pacer.answered(turn, limits)
+            return waited
+        first = True
+
+
+async def bulk(pacer: Pacer, server: Server, count: int, in_flight: int) -> list[float]:
+    """Send requests as a bulk run does, by so many workers, and return how long each waited."""
+    left = count
+    waits: list[float] = []
+
+    async def work() -> None:
+        nonlocal left
+        while left:
+            left -= 1
+            pacer.announce(work, left)
+            waits.append(await paced(pacer, server))
+
+    await asyncio.gather(*[work() for _ in range(in_flight)])
+    return waits
+
+
+Client = Callable[[Server, int, int, random.Random], Awaitable[None]]
+
+
+async def ours(server: Server, count: int, in_flight: int, rng: random.Random) -> None:
+    """Run by the pacer."""
+    await bulk(make_pacer(in_flight, rng), server, count, in_flight)
+
+
+def _each_by(wait: Callable[[int, Refusal, random.Random], float]) -> Client:
+    """Every task sleeps by itself when it is refused."""
+
+    async def client(server: Server, count: int, in_flight: int, rng: random.Random) -> None:
+        items = deque(range(count))
+
+        async def work() -> None:
+            while items:
+                items.popleft()
+                refusals = 0
+                while True:
+                    try:
+                        await server.answer()
+                        break
+                    except Refused as refused:
+                        await asyncio.sleep(wait(refusals, refused.refusal, rng))
+                        refusals += 1
+
+        await asyncio.gather(*[work() for _ in range(in_flight)])
+
+    return client
+
+
+async def one_gate(server: Server, count: int, in_flight: int, rng: random.Random) -> None:
+    """A refusal stops all tasks for as long as its Retry-After says."""
+    items = deque(range(count))
+    clock = asyncio.get_running_loop().time
+    opens_at = 0.0
+
+    async def work() -> None:
+        nonlocal opens_at
+        while items:
+            items.popleft()
+            while True:
+                while (wait := opens_at - clock()) > 0:
+                    await asyncio.sleep(wait)
+                try:
+                    await server.answer()
+                    break
+                except Refused as refused:
+                    opens_at = clock() + (refused.refusal.asked or 1.0) + rng.uniform(0.0, 0.001)
+
+    await asyncio.gather(*[work() for _ in range(in_flight)])
+
+
+async def aimd(server: Server, count: int, in_flight: int, rng: random.Random) -> None:
+    """One gate, and behind it a rate that a refusal halves and each second without one raises by 5 %."""
+    items = deque(range(count))
+    clock = asyncio.get_running_loop().time
+    opens_at, slot, rate, raised_at = 0.0, 0.0, 1000.0, 0.0
+
+    async def work() -> None:
+        nonlocal opens_at, slot, rate, raised_at
+        while items:
+            items.popleft()
+            while True:
+                now = clock()
+                if now - raised_at > 1.0:
+                    rate, raised_at = rate * 1.05, now
+                slot = max(slot, now, opens_at) + 1 / rate
+                await asyncio.sleep(slot - now + rng.uniform(0.0, 0.001))
+                try:
+                    await server.answer()
+                    break
+                except Refused as refused:
+                    now = clock()
+                    if now > opens_at:
+                        rate, raised_at = rate / 2, now
+                        opens_at = slot = now + (refused.refusal.asked or 1.0)
+
+    await asyncio.gather(*[work() for _ in range(in_flight)])
+
+
+def _backoff(refusals: int, _: Refusal, rng: random.Random) -> float:
+    return rng.uniform(0.0, min(60.0, 0.5 * 2.0**refusals))
+
+
+def _own_retry_after(_: int, refusal: Refusal, rng: random.Random) -> float:
+    return (refusal.asked or 1.0) + rng.uniform(0.0, 0.01)
+
+
+CLIENTS: dict[str, Client] = {
+    "each task: exponential backoff": _each_by(_backoff),
+    "each task: its own Retry-After": _each_by(_own_retry_after),
+    "one gate for all, on Retry-After": one_gate,
+    "one gate, AIMD on the rate": aimd,
+    "legitmark_async": ours,
+}
+
+
+@frozen
+class Figures:
+    """What became of a run.
+
+    Attributes:
+        ratio: Time from the first request to the last admission, over the optimum.
+        refusals: Of the 429s, how many came in each window, on the phase of the first request.
+        admitted: Requests that were admitted.
+    """
+
+    ratio: float
+    refusals: tuple[int, ...]
+    admitted: int
+
+    @property
+    def at_first(self) -> int:
+        """Refusals of the first two windows."""
+        return sum(self.refusals[:2])
+
+    @property
+    def after(self) -> float:
+        """Refusals per window after the first two."""
+        return sum(self.refusals[2:]) / max(len(self.refusals) - 2, 1)
+
+
+def measure(admitted: list[float], refusals: list[float], limit: int, window: float) -> Figures:
+    """Hold a run against what a client that knows everything would need: `(N / L - 1) * W`."""
+    optimum = (-(-len(admitted) // limit) - 1) * window
+    span = admitted[-1] - admitted[0]
+    counts = [0] * (int(span // window) + 1)
+    for instant in refusals:
+        counts[min(int((instant - admitted[0]) // window), len(counts) - 1)] += 1
+    return Figures(span / optimum, tuple(counts), len(admitted))
+
+
+def race(
+    client: Client, limits: Limits, creates: int, *, in_flight: int = 64, latency: float = 0.005, seed: int = 1
+) -> Figures:
+    """Let a client create so many under limits, and measure it."""
+
+    async def main() -> Figures:
+        rng = random.Random(seed)
+        server = LimitedServer(limits, latency, rng)
+        await client(server, creates, in_flight, rng)
+        return measure(server.admitted, server.refusals, limits.partner, limits.window)
+
+    return simulate(main())
+
+
+def main() -> None:
+    """Print the table: for each client and kind of limit, time over the optimum and refusals."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--creates", type=int, default=5000)
+    parser.add_argument("--limit", type=int, default=500)
+    parser.add_argument("--window", type=float, default=2.0)
+    parser.add_argument("--in-flight", type=int, default=64)
+    parser.add_argument("--latency", type=float, default=0.005)
+    parser.add_argument("--headers", choices=get_args(HeaderMode), default="on-429")
+    asked = parser.parse_args()
+    limits = Limits(partner=asked.limit, window=asked.window, headers=asked.headers)
+    kinds = get_args(WindowKind)
+    sys.stdout.write(f"| client | {' | '.join(kinds)} |\n| --- |{' --- |' * len(kinds)}\n")
+    for name, client in CLIENTS.items():
+        cells = []
+        for kind in kinds:
+            figures = race(
+                client, evolve(limits, kind=kind), asked.creates, in_flight=asked.in_flight, latency=asked.latency
+            )
+            cells.append(f"{figures.ratio:.3f} / {sum(figures.refusals):,}")
+        sys.stdout.write(f"| {name} | {' | '.join(cells)} |\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
