@@ -8,8 +8,10 @@ from attrs import define, field
 _LONGEST_QUIET = 8
 # A share grows by so much of the limit after a quiet window, and by more after the next ones.
 _STEPS = (0.05, 0.4, 1.0)
-# Kept for interactive calls beside what they are expected to need.
-_SPARE = 2
+# Kept for interactive calls beside what they are expected to need: so many, and so many times the root of that.
+_SPARE, _DEVIATIONS = 2, 3.0
+# What they needed is forgotten by so much a window.
+_FORGET = 0.8
 
 
 @define(eq=False)
@@ -20,13 +22,14 @@ class Budget:
         limit: Requests that a window allows.
         size: Requests that we allow ourselves.
         probing: Whether one request is to ask for more in this window.
+        shortfalls: How many windows have granted less than the limit.
     """
 
     limit: int
     size: int = field(init=False)
     probing: bool = field(default=False, init=False)
+    shortfalls: int = field(default=0, init=False)
     _short: bool = field(default=False, init=False)
-    _shortfalls: int = field(default=0, init=False)
     _quiet: int = field(default=0, init=False)
     _quiet_after: int = field(default=1, init=False)
     _step: int = field(default=0, init=False)
@@ -37,7 +40,7 @@ class Budget:
     def relimit(self, limit: int) -> None:
         """Take another limit: all of it, until a window grants less."""
         self.limit = self.size = limit
-        self._shortfalls = self._step = 0
+        self.shortfalls = self._step = 0
 
     def fall_short(self) -> None:
         """Note that this window granted less than the budget."""
@@ -61,10 +64,10 @@ class Budget:
             told: Whether answers tell of the limit, so that nobody needs to ask.
         """
         if self._short:
-            self._shortfalls += 1
+            self.shortfalls += 1
             self._quiet = self._step = 0
             # The first time may be by chance; then it is our share that is known, and no longer the limit's.
-            if self._shortfalls > 1:
+            if self.shortfalls > 1:
                 self.size = max(granted, 1)
         else:
             self._quiet += 1
@@ -83,10 +86,10 @@ class Budget:
 
 @define(eq=False)
 class Reserve:
-    """What bulk calls leave to interactive ones: as much as these used in the window before, once there were any."""
+    """What bulk calls leave to interactive ones: what these used in the last windows and some more, if any."""
 
     _used: int = field(default=0, init=False)
-    _used_before: int = field(default=0, init=False)
+    _used_before: float = field(default=0.0, init=False)
 
     def use(self) -> None:
         """Note that an interactive request leaves."""
@@ -94,9 +97,12 @@ class Reserve:
 
     def close(self) -> None:
         """Begin another window."""
-        self._used_before, self._used = self._used, 0
+        self._used_before, self._used = max(self._used, _FORGET * self._used_before), 0
 
     def size(self, share_left: float) -> int:
         """Return how many to leave alone, while such a share of the window is left."""
         used = max(self._used, self._used_before)
-        return math.ceil(used * max(share_left, 0.0)) + _SPARE if used else 0
+        if used < 1:
+            return 0
+        expected = used * max(share_left, 0.0)
+        return math.ceil(expected + _DEVIATIONS * math.sqrt(expected)) + _SPARE

@@ -60,7 +60,9 @@ class Counter(Rate):
         return self.phase.period
 
     def relimit(self, limit: int) -> None:
-        """Take a limit that the server has told anew."""
+        """Take a limit that the server has told."""
+        if limit == self.limit:
+            return
         self.before, self.used = self.before * limit / self.limit, self.used * limit / self.limit
         self.limit = limit
         self._strays = -1
@@ -103,8 +105,7 @@ class Counter(Rate):
     def note(self, reading: Reading) -> None:
         """Take what the answer to a request tells of the limit."""
         self._told = True
-        if reading.limit != self.limit:
-            self.relimit(reading.limit)
+        self.relimit(reading.limit)
         # The level first: it goes on to the window of now.
         stray = self._level(reading.now) - reading.left - _ROUNDED
         self.used += max(stray, 0.0) + min(stray + _ERROR, 0.0)

@@ -64,7 +64,7 @@ class Law(Protocol):
         ...
 
     def relimit(self, limit: int) -> None:
-        """Take a limit that the server has told anew."""
+        """Take a limit that the server has told, the same or another one."""
         ...
 
     def delay(self, now: float, lane: Lane, backlog: float, in_flight: int) -> float:

@@ -151,7 +151,7 @@ class Meter:
         canary = turn.number in self._canaries
         if not canary:
             self.law.give_back()
-        if refusal.limit is not None and refusal.limit != self.limit:
+        if refusal.limit is not None:
             self.limit = refusal.limit
             self.law.relimit(refusal.limit)
         if turn.number <= self._closed_after:

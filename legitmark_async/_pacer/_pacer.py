@@ -104,9 +104,10 @@ class Pacer:
 
     def rate_limits(self, wall: float) -> tuple[RateLimit, ...]:
         """Return what is known of the limits; `wall` is now, as epoch seconds."""
-        now = self._clock()
+        meters = list(self.gate.meters)
+        now = self._clock() if meters else 0.0
         limits: list[RateLimit] = []
-        for meter in self.gate.meters:
+        for meter in meters:
             view = meter.law.view(now)
             limits.append(
                 RateLimit(
@@ -181,7 +182,8 @@ class Pacer:
         """Give a turn to the first who may leave, and return 0; or else the seconds until anybody may."""
         shortest = math.inf
         for lane, endpoint in self._queue.heads():
-            delay = self.gate.delay(now, lane, endpoint, self._backlog(lane))
+            asks = Lane.INTERACTIVE if self._queue.owes_bulk else lane
+            delay = self.gate.delay(now, asks, endpoint, self._backlog(lane))
             if delay <= 0:
                 waiter = self._queue.pop(lane, endpoint)
                 if not waiter.done():
@@ -209,7 +211,7 @@ class Pacer:
 
     def _expel(self) -> None:
         now = self._clock()
-        for waiter, lane, endpoint, deadline, ahead in self._queue.overdue():
+        for waiter, lane, endpoint, deadline, ahead in self._queue.hurried():
             before = ahead + (self._queue.waiting(Lane.INTERACTIVE) if lane is Lane.BULK else 0)
             wait, reason = self.gate.wait(now, endpoint, before)
             if now + wait > deadline and not waiter.done():

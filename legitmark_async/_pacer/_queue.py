@@ -36,6 +36,11 @@ class Queue(Generic[W]):
         """Return how many wait in a lane."""
         return self._waiting[lane]
 
+    @property
+    def owes_bulk(self) -> bool:
+        """Whether so many interactive calls have gone that a bulk call goes next, as if it were one."""
+        return self._in_a_row >= _IN_A_ROW and self._waiting[Lane.BULK] > 0
+
     def join(self, waiter: W, lane: Lane, endpoint: str, *, deadline: float, first: bool) -> None:
         """Let somebody wait; `first` goes before all that wait in the same line."""
         line = self._lines.get((lane, endpoint))
@@ -54,7 +59,7 @@ class Queue(Generic[W]):
     def heads(self) -> list[tuple[Lane, str]]:
         """Return the lines in which anybody waits, the one that goes first first."""
         lanes = sorted(key for key, line in self._lines.items() if line)
-        if self._in_a_row >= _IN_A_ROW:
+        if self.owes_bulk:
             lanes.sort(key=lambda key: -key[0])
         return lanes
 
@@ -65,7 +70,7 @@ class Queue(Generic[W]):
         self._in_a_row = self._in_a_row + 1 if lane is Lane.INTERACTIVE else 0
         return waiter
 
-    def overdue(self) -> Iterator[tuple[W, Lane, str, float, int]]:
+    def hurried(self) -> Iterator[tuple[W, Lane, str, float, int]]:
         """Give everybody who has a deadline: who, lane, endpoint, deadline, and how many go before in the same line."""
         for (lane, endpoint), line in self._lines.items():
             for ahead, (waiter, deadline) in enumerate(list(line.items())):

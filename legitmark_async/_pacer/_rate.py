@@ -95,7 +95,9 @@ class Rate:
         return math.inf
 
     def relimit(self, limit: int) -> None:
-        """Take a limit that the server has told anew."""
+        """Take a limit that the server has told."""
+        if limit == self.limit:
+            return
         self.rate = self._base = self._base * limit / self.limit
         self._steps = 0
         self.limit = limit

@@ -46,9 +46,12 @@ class Resets:
     def follow(self, reading: Reading, period: float) -> Move:
         """Take what an answer tells, and return how the reset has moved; `by` is how far."""
         known, resets_at = self._mark, self._resets_at
-        self._mark, self._resets_at = reading.mark, reading.resets_at
         self.by = 0.0 if known is None else reading.mark - known
-        if abs(self.by) <= (_SAME if reading.exact else _SAME_SECOND):
+        if known is not None and abs(self.by) <= (_SAME if reading.exact else _SAME_SECOND):
+            # The mark stays as well: small steps add up.
+            return Move.STAYS
+        self._mark, self._resets_at = reading.mark, reading.resets_at
+        if known is None:
             return Move.STAYS
         if reading.sent_at < resets_at - min(_EARLY * period, period / 4):
             self._creeps += self.by > 0

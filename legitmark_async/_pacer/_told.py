@@ -66,7 +66,9 @@ class Told:
         return math.inf
 
     def relimit(self, limit: int) -> None:
-        """Take a limit that the server has told anew."""
+        """Take a limit that the server has told."""
+        if limit == self.limit:
+            return
         self.rate *= limit / self.limit
         self.limit = limit
 
@@ -107,8 +109,7 @@ class Told:
 
     def note(self, reading: Reading) -> None:
         """Take what the answer to a request tells of the limit."""
-        if reading.limit != self.limit:
-            self.relimit(reading.limit)
+        self.relimit(reading.limit)
         if self.fills:
             self._fill(reading)
             self.level = min(self._level(reading.now), float(reading.left))

@@ -47,7 +47,8 @@ class Uses:
         if self._instants:
             self._instants.pop()
 
-    def free_in(self, now: float, period: float) -> float:
-        """Return the seconds until a place is free, by our own uses."""
-        closed = self.closed_until - now
-        return max(self._instants[0] + period - now, closed, 0.0) if self.complete else max(closed, 0.0)
+    def free_in(self, now: float, period: float, spare: int = 0) -> float:
+        """Return the seconds until a place is free, by our own uses, and as many more as are to be spared."""
+        closed = max(self.closed_until - now, 0.0)
+        taken = len(self._instants) - max(self.limit - spare, 1)
+        return max(self._instants[taken] + period - now, closed) if taken >= 0 else closed

@@ -5,11 +5,11 @@ from collections import Counter, deque
 from types import TracebackType
 from typing import Self
 
-from attrs import define, field
-
 from legitmark_async import _endpoints
-from legitmark_async._call import WAITING, Caller, CallState
+from legitmark_async._call import WAITING, Caller
 from legitmark_async.bulk._drafts import Source
+from legitmark_async.bulk._job import Job
+from legitmark_async.bulk._line import Line, wait_in, wake_one
 from legitmark_async.bulk._outcomes import (
     INPUT_ENDED,
     REPEATED,
@@ -27,7 +27,6 @@ from legitmark_async.errors import (
     LegitmarkError,
     OutcomeUnknownError,
 )
-from legitmark_async.models import ServiceRequestDraft
 
 # Outcomes that may wait to be taken, for each task, before the tasks wait in their turn.
 _AHEAD = 2
@@ -37,16 +36,6 @@ _SAMPLE = 100
 _STOPPERS = (AuthenticationError, ForbiddenError)
 # Seconds that requests in flight may take to end when a run is left early.
 _GRACE = 5.0
-
-
-@define(eq=False)
-class _Job:
-    """One draft under way."""
-
-    draft: ServiceRequestDraft
-    worker: "asyncio.Task[None] | None"
-    state: CallState = field(factory=CallState)
-    outcome: Outcome | None = None
 
 
 class BulkRun:
@@ -80,11 +69,11 @@ class BulkRun:
         self._ordered = ordered
         # What the workers share. They run in one event loop and never await in the middle of a change.
         self._workers: set[asyncio.Task[None]] = set()
-        self._active: set[_Job] = set()
-        self._lane: deque[_Job] = deque()  # in an ordered run, the jobs whose outcomes are not due yet
+        self._active: set[Job] = set()
+        self._lane: deque[Job] = deque()  # in an ordered run, the jobs whose outcomes are not due yet
         self._ready: deque[Outcome] = deque()
-        self._waiting: deque[asyncio.Future[None]] = deque()  # for an outcome
-        self._blocked: deque[asyncio.Future[None]] = deque()  # until an outcome is taken
+        self._waiting: Line = deque()  # for an outcome
+        self._blocked: Line = deque()  # until an outcome is taken
         self._references: set[str] = set()
         self._taken = self._seen = self._refused = 0
         self._counts: Counter[type[Outcome]] = Counter()
@@ -97,8 +86,9 @@ class BulkRun:
     @property
     def progress(self) -> RunProgress:
         """How far the run is, at this moment."""
-        now = self._caller.clock() if self._ended is None else self._ended
-        seconds = 0.0 if self._started is None else now - self._started
+        seconds = 0.0
+        if self._started is not None:
+            seconds = (self._caller.clock() if self._ended is None else self._ended) - self._started
         opens_in, reason = self._caller.pacer.wait(_endpoints.CREATE) if self._workers else (0.0, "")
         return RunProgress(
             taken=self._taken,
@@ -113,7 +103,7 @@ class BulkRun:
             opens_in=opens_in,
             reason=reason or None,
             total=self._total,
-            ends_in=self._ends_in(seconds),
+            ends_in=self._ends_in(seconds, opens_in),
             stopped=self._stopped,
         )
 
@@ -121,17 +111,18 @@ class BulkRun:
     def _total(self) -> int | None:
         return self._source.read if self._stopped else self._source.total
 
-    def _ends_in(self, seconds: float) -> float | None:
+    def _ends_in(self, seconds: float, opens_in: float) -> float | None:
+        if self._ended is not None:
+            return 0.0
         if self._total is None or not self._workers:
-            return None if self._workers else 0.0
+            return None
         left = self._total - self._counts.total()
-        by_limits = self._caller.pacer.ends_in(
-            _endpoints.CREATE, left - sum(job.state.in_flight for job in self._active)
-        )
-        created = self._counts[Created]
-        if by_limits is not None or not created:
+        in_flight = sum(job.state.in_flight for job in self._active)
+        by_limits = self._caller.pacer.ends_in(_endpoints.CREATE, left - in_flight)
+        if by_limits is not None:
             return by_limits
-        return left * seconds / created
+        created = self._counts[Created]
+        return max(left * seconds / created, opens_in) if created else None
 
     async def __aenter__(self) -> Self:
         """Begin to read and to send.
@@ -166,9 +157,9 @@ class BulkRun:
             if not self._workers:
                 self._raise_fault()
                 raise StopAsyncIteration
-            await _wait_in(self._waiting)
+            await wait_in(self._waiting)
         self._seen += 1
-        _wake_one(self._blocked)
+        wake_one(self._blocked)
         return self._ready.popleft()
 
     async def __aexit__(
@@ -195,10 +186,10 @@ class BulkRun:
             self._active.discard(job)
             self._settle(job, outcome)
 
-    async def _take(self) -> _Job | None:
+    async def _take(self) -> Job | None:
         """Read one draft, as soon as there is room for its outcome."""
         while self._stopped is None and self._taken - self._seen >= _AHEAD * self._concurrency:
-            await _wait_in(self._blocked)
+            await wait_in(self._blocked)
         try:
             draft = None if self._stopped else await self._source.next()
         except Exception as error:  # noqa: BLE001  # the input is the user's, and what was read of it goes on
@@ -210,12 +201,12 @@ class BulkRun:
             return None
         self._taken += 1
         self._announce()
-        job = _Job(draft, asyncio.current_task())
+        job = Job(draft, asyncio.current_task())
         if self._ordered:
             self._lane.append(job)
         return job
 
-    async def _outcome_of(self, job: _Job) -> Outcome:
+    async def _outcome_of(self, job: Job) -> Outcome:
         draft = job.draft
         try:
             request = _endpoints.create_service_request(draft)
@@ -233,7 +224,7 @@ class BulkRun:
         except asyncio.CancelledError:
             return self._withdrawn(job)
 
-    def _withdrawn(self, job: _Job) -> Outcome:
+    def _withdrawn(self, job: Job) -> Outcome:
         self._withdraw("cancelled")
         if not job.state.unsettled:
             return Skipped(job.draft, f"not sent: {self._stopped}")
@@ -241,7 +232,7 @@ class BulkRun:
         error.attempts, error.request_id = tuple(job.state.attempts), job.state.request_id
         return Unknown(job.draft, error)
 
-    def _settle(self, job: _Job, outcome: Outcome) -> None:
+    def _settle(self, job: Job, outcome: Outcome) -> None:
         """Record an outcome, and hand on those that are due."""
         self._refused += job.state.refusals
         self._counts[type(outcome)] += 1
@@ -251,7 +242,7 @@ class BulkRun:
         while self._lane and (due := self._lane[0].outcome) is not None:
             self._ready.append(due)
             self._lane.popleft()
-        _wake_one(self._waiting)
+        wake_one(self._waiting)
         if isinstance(outcome, (Failed, Unknown)):
             self._stop_if_hopeless(outcome)
 
@@ -275,7 +266,7 @@ class BulkRun:
         self._stopped = self._stopped or why
         self._announce()
         while self._blocked:
-            _wake_one(self._blocked)
+            wake_one(self._blocked)
 
     def _withdraw(self, why: str) -> None:
         """Read no more drafts, and send none that has not been sent."""
@@ -298,23 +289,9 @@ class BulkRun:
         if not self._workers:
             self._ended = self._caller.clock()
             while self._waiting:
-                _wake_one(self._waiting)
+                wake_one(self._waiting)
 
     def _raise_fault(self) -> None:
         fault, self._fault = self._fault, None
         if fault is not None:
             raise fault
-
-
-async def _wait_in(line: "deque[asyncio.Future[None]]") -> None:
-    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    line.append(waiter)
-    await waiter
-
-
-def _wake_one(line: "deque[asyncio.Future[None]]") -> None:
-    while line:
-        waiter = line.popleft()
-        if not waiter.done():
-            waiter.set_result(None)
-            return
