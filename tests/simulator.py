@@ -39,7 +39,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.now
 
 
-class _Jump(selectors.DefaultSelector):  # type: ignore[misc,valid-type]  # which class it is depends on the platform
+class _Jump(selectors.DefaultSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
         self._loop = loop
@@ -60,11 +60,16 @@ def simulate(main: Coroutine[Any, Any, T]) -> T:
         loop.close()
 
 
-@frozen
-class Refused(Exception):
-    """A 429, and what it tells."""
+class RefusedError(Exception):
+    """A 429.
 
-    refusal: Refusal
+    Attributes:
+        refusal: What it tells.
+    """
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
 
 
 class FailedError(Exception):
@@ -78,7 +83,7 @@ class Server(Protocol):
     admitted: list[float]
 
     async def answer(self) -> tuple[Limit, ...]:
-        """Admit a request and tell the limits that the answer tells, or raise `Refused` or `FailedError`."""
+        """Admit a request and tell the limits that the answer tells, or raise `RefusedError` or `FailedError`."""
         ...
 
 
@@ -132,7 +137,7 @@ class LimitedServer:
             self.admitted.append(now)
             return tuple(_told(gauge, instant) for gauge in gauges) if self.limits.headers == "always" else ()
         self.refusals.append(now)
-        raise Refused(self._refusal(max(gauges, key=lambda gauge: gauge.opens_at), instant))
+        raise RefusedError(self._refusal(max(gauges, key=lambda gauge: gauge.opens_at), instant))
 
     def _refusal(self, gauge: Gauge, now: int) -> Refusal:
         if self.limits.headers == "never":
@@ -175,7 +180,7 @@ class CrowdedServer:
         if self._inside >= self.limit:
             self.refusals.append(asyncio.get_running_loop().time())
             await asyncio.sleep(self.latency / 4)
-            raise Refused(Refusal(LimitType.PARTNER, self.limit, asked=1.0))
+            raise RefusedError(Refusal(LimitType.PARTNER, self.limit, asked=1.0))
         self._inside += 1
         await asyncio.sleep(self.latency / 2 * self.rng.uniform(0.6, 1.4))
         self._inside -= 1
@@ -203,11 +208,11 @@ async def paced(pacer: Pacer, server: Server, lane: Lane = Lane.BULK) -> float:
         waited += clock() - asked_at
         try:
             limits = await server.answer()
-        except Refused as refused:
+        except RefusedError as refused:
             pacer.refused(turn, refused.refusal)
         except FailedError:
             pacer.failed(turn)
-            await asyncio.sleep(random.uniform(0.0, 1.0))
+            await asyncio.sleep(0.5)
         else:
             pacer.answered(turn, limits)
             return waited
@@ -235,95 +240,113 @@ Client = Callable[[Server, int, int, random.Random], Awaitable[None]]
 
 async def ours(server: Server, count: int, in_flight: int, rng: random.Random) -> None:
     """Run by the pacer."""
-    await bulk(make_pacer(in_flight, rng), server, count, in_flight)
+    pacer = make_pacer(in_flight, rng)
+    await bulk(pacer, server, count, in_flight)
+    await pacer.aclose()
 
 
-def _each_by(wait: Callable[[int, Refusal, random.Random], float]) -> Client:
-    """Every task sleeps by itself when it is refused."""
+@define(eq=False)
+class Naive:
+    """A way to live with refusals: every task sleeps by itself, for longer and longer."""
+
+    rng: random.Random
+
+    async def turn(self) -> None:
+        """Wait until a request may leave."""
+
+    async def refused(self, refusal: Refusal, before: int) -> None:
+        """Wait after a refusal; so many came before it."""
+        del refusal
+        await asyncio.sleep(self.rng.uniform(0.0, min(60.0, 0.5 * 2.0**before)))
+
+
+class OwnRetryAfter(Naive):
+    """Every task sleeps by itself, for as long as its own refusal says."""
+
+    async def refused(self, refusal: Refusal, before: int) -> None:
+        """Wait after a refusal."""
+        del before
+        await asyncio.sleep((refusal.asked or 1.0) + self.rng.uniform(0.0, 0.01))
+
+
+@define(eq=False)
+class OneGate(Naive):
+    """A refusal stops all tasks for as long as it says."""
+
+    opens_at: float = 0.0
+
+    async def turn(self) -> None:
+        """Wait until a request may leave."""
+        wait = self.opens_at - asyncio.get_running_loop().time()
+        if wait > 0:
+            await asyncio.sleep(wait)
+            await self.turn()
+
+    async def refused(self, refusal: Refusal, before: int) -> None:
+        """Close the gate."""
+        del before
+        now = asyncio.get_running_loop().time()
+        self.opens_at = now + (refusal.asked or 1.0) + self.rng.uniform(0.0, 0.001)
+
+
+@define(eq=False)
+class Aimd(OneGate):
+    """One gate, and behind it a rate that a refusal halves and each second without one raises by 5 %."""
+
+    slot: float = 0.0
+    rate: float = 1000.0
+    raised_at: float = 0.0
+
+    async def turn(self) -> None:
+        """Wait for a slot."""
+        now = asyncio.get_running_loop().time()
+        if now - self.raised_at > 1.0:
+            self.rate, self.raised_at = self.rate * 1.05, now
+        self.slot = max(self.slot, now, self.opens_at) + 1 / self.rate
+        await asyncio.sleep(self.slot - now + self.rng.uniform(0.0, 0.001))
+
+    async def refused(self, refusal: Refusal, before: int) -> None:
+        """Close the gate, and go on at half the rate."""
+        now = asyncio.get_running_loop().time()
+        if now > self.opens_at:
+            self.rate, self.raised_at = self.rate / 2, now
+            await super().refused(refusal, before)
+            self.slot = self.opens_at
+
+
+def naive(way: Callable[[random.Random], Naive]) -> Client:
+    """Make a client of so many tasks, each with one request after the other."""
 
     async def client(server: Server, count: int, in_flight: int, rng: random.Random) -> None:
-        items = deque(range(count))
+        items, policy = deque(range(count)), way(rng)
 
         async def work() -> None:
             while items:
                 items.popleft()
                 refusals = 0
-                while True:
-                    try:
-                        await server.answer()
-                        break
-                    except Refused as refused:
-                        await asyncio.sleep(wait(refusals, refused.refusal, rng))
-                        refusals += 1
+                while not await _tried(policy, server, refusals):
+                    refusals += 1
 
         await asyncio.gather(*[work() for _ in range(in_flight)])
 
     return client
 
 
-async def one_gate(server: Server, count: int, in_flight: int, rng: random.Random) -> None:
-    """A refusal stops all tasks for as long as its Retry-After says."""
-    items = deque(range(count))
-    clock = asyncio.get_running_loop().time
-    opens_at = 0.0
-
-    async def work() -> None:
-        nonlocal opens_at
-        while items:
-            items.popleft()
-            while True:
-                while (wait := opens_at - clock()) > 0:
-                    await asyncio.sleep(wait)
-                try:
-                    await server.answer()
-                    break
-                except Refused as refused:
-                    opens_at = clock() + (refused.refusal.asked or 1.0) + rng.uniform(0.0, 0.001)
-
-    await asyncio.gather(*[work() for _ in range(in_flight)])
-
-
-async def aimd(server: Server, count: int, in_flight: int, rng: random.Random) -> None:
-    """One gate, and behind it a rate that a refusal halves and each second without one raises by 5 %."""
-    items = deque(range(count))
-    clock = asyncio.get_running_loop().time
-    opens_at, slot, rate, raised_at = 0.0, 0.0, 1000.0, 0.0
-
-    async def work() -> None:
-        nonlocal opens_at, slot, rate, raised_at
-        while items:
-            items.popleft()
-            while True:
-                now = clock()
-                if now - raised_at > 1.0:
-                    rate, raised_at = rate * 1.05, now
-                slot = max(slot, now, opens_at) + 1 / rate
-                await asyncio.sleep(slot - now + rng.uniform(0.0, 0.001))
-                try:
-                    await server.answer()
-                    break
-                except Refused as refused:
-                    now = clock()
-                    if now > opens_at:
-                        rate, raised_at = rate / 2, now
-                        opens_at = slot = now + (refused.refusal.asked or 1.0)
-
-    await asyncio.gather(*[work() for _ in range(in_flight)])
-
-
-def _backoff(refusals: int, _: Refusal, rng: random.Random) -> float:
-    return rng.uniform(0.0, min(60.0, 0.5 * 2.0**refusals))
-
-
-def _own_retry_after(_: int, refusal: Refusal, rng: random.Random) -> float:
-    return (refusal.asked or 1.0) + rng.uniform(0.0, 0.01)
+async def _tried(policy: Naive, server: Server, refusals: int) -> bool:
+    await policy.turn()
+    try:
+        await server.answer()
+    except RefusedError as error:
+        await policy.refused(error.refusal, refusals)
+        return False
+    return True
 
 
 CLIENTS: dict[str, Client] = {
-    "each task: exponential backoff": _each_by(_backoff),
-    "each task: its own Retry-After": _each_by(_own_retry_after),
-    "one gate for all, on Retry-After": one_gate,
-    "one gate, AIMD on the rate": aimd,
+    "each task: exponential backoff": naive(Naive),
+    "each task: its own Retry-After": naive(OwnRetryAfter),
+    "one gate for all, on Retry-After": naive(OneGate),
+    "one gate, AIMD on the rate": naive(Aimd),
     "legitmark_async": ours,
 }
 

@@ -405,6 +405,58 @@ async def test_waiting_feed_is_left(client: Legitmark, item: Item) -> None:
     assert not workers()
 
 
+async def test_progress_tells_what_is_waited_for(drafts: Drafts) -> None:
+    """While the limit is spent, the progress tells which, who waits for it, for how long, and when the run ends."""
+    async with (
+        Sandbox(limits=Limits(partner=5, window=1.0)) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url) as client,
+    ):
+        run = client.sr.create_many(list(drafts(8)))
+        assert (run.progress.total, run.progress.ends_in, run.progress.reason) == (8, None, None)
+        async with run:
+            async with asyncio.timeout(5):
+                while run.progress.opens_in == 0:  # noqa: ASYNC110  # the limit has no event for it
+                    await asyncio.sleep(0.01)
+            waits = run.progress
+            seen = [outcome async for outcome in run]
+
+    assert waits.reason == "partner limit of 5"
+    assert waits.waiting == 3
+    assert waits.ends_in is not None
+    assert waits.opens_in <= waits.ends_in < 2
+    assert len(seen) == 8
+    assert (run.progress.waiting, run.progress.ends_in, run.progress.total) == (0, 0.0, 8)
+
+
+@pytest.mark.parametrize(("total", "known"), [(None, None), (3, 3), (50, 50)])
+async def test_total(client: Legitmark, drafts: Drafts, total: int | None, known: int | None) -> None:
+    """How many drafts there are can be told, rightly or wrongly; when the input has ended it is known."""
+    run = client.sr.create_many(drafts(10), total=total)
+
+    assert run.progress.total == known
+    assert len(await outcomes_of(run)) == 10
+    assert run.progress.total == 10
+
+
+async def test_interactive_call_in_a_bulk_run(drafts: Drafts, draft: ServiceRequestDraft) -> None:
+    """A call that is awaited during a bulk run goes before all that waits for the next window."""
+    async with (
+        Sandbox(limits=Limits(partner=20, window=0.5)) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url) as client,
+    ):
+        run = client.sr.create_many(list(drafts(100)))
+        async with run:
+            async with asyncio.timeout(5):
+                while run.progress.opens_in == 0:  # noqa: ASYNC110  # the limit has no event for it
+                    await asyncio.sleep(0.01)
+            await client.sr.create(draft)
+            created = run.progress.created
+            seen = [outcome async for outcome in run]
+
+    assert created <= 45
+    assert len(seen) == 100
+
+
 async def test_empty_input(client: Legitmark) -> None:
     """No drafts, no outcomes."""
     assert await outcomes_of(client.sr.create_many([])) == []
@@ -421,7 +473,9 @@ async def test_used_wrongly(client: Legitmark, drafts: Drafts) -> None:
         await outcomes_of(run)
 
 
-@pytest.mark.parametrize("options", [{"concurrency": 0}, {"max_failures": -1}, {"concurrency": 1.5}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"concurrency": 0}, {"max_failures": -1}, {"concurrency": 1.5}, {"total": -1}], ids=str
+)
 def test_wrong_options(options: dict[str, int]) -> None:
     """A wrong option is told before anything begins."""
     client = Legitmark("leo_key")

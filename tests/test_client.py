@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 import aiohttp
@@ -11,7 +12,8 @@ from aiohttp import web
 
 import legitmark_async
 from legitmark_async import ConfigurationError, Item, Legitmark, RetryPolicy, ServiceRequest, ServiceRequestDraft
-from legitmark_async._pacer import Pacer
+from legitmark_async._pacer import Lane, Pacer, Refusal
+from legitmark_async.models import LimitType
 from legitmark_async.sandbox import Limits, Sandbox
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
@@ -175,7 +177,9 @@ async def test_closed_between_two_tries(draft: ServiceRequestDraft) -> None:
         task = asyncio.create_task(client.sr.create(draft))
         await asleep.wait()
         await client.aclose()
-        pacer_of(client).gate.refused(pacer_of(client).gate.admit(0), asyncio.get_running_loop().time(), 60, None, "")
+        pacer = pacer_of(client)
+        now = asyncio.get_running_loop().time()
+        pacer.gate.refused(pacer.gate.admit(now, Lane.BULK, ""), now, Refusal(resets_in=60.0))
         awake.set()
         with pytest.raises(legitmark_async.OutcomeUnknownError, match="the client is not open"):
             await asyncio.wait_for(task, 5)
@@ -302,6 +306,27 @@ def test_from_no_env(monkeypatch: pytest.MonkeyPatch) -> None:
         Legitmark.from_env()
 
     assert caught.value.problems == ("api_key",)
+
+
+async def test_rate_limits(drafts: Drafts) -> None:
+    """What the client has learned of the limits can be looked up, also outside a loop as long as it is nothing."""
+    async with Sandbox(limits=Limits(partner=5, user=7, window=0.5, headers="always")) as sandbox:
+        client = Legitmark(sandbox.api_key, base_url=sandbox.url)
+        async with client:
+            before = client.rate_limits
+            await asyncio.gather(*[client.sr.create(draft) for draft in drafts(6)])
+            known = {limit.type: limit for limit in client.rate_limits}
+
+    assert before == ()
+    assert set(known) == {LimitType.PARTNER, LimitType.USER}
+    assert (known["partner_level"].limit, known["user_level"].limit) == (5, 7)
+    assert {limit.source for limit in known.values()} <= {"headers", "429"}
+    assert known["partner_level"].learned_at <= datetime.now(UTC)
+
+
+def test_rate_limits_outside_a_loop() -> None:
+    """A client that has learned nothing yet tells so anywhere."""
+    assert Legitmark("leo_key", base_url="http://127.0.0.1:1").rate_limits == ()
 
 
 async def test_repr(sandbox: Sandbox) -> None:

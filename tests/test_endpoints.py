@@ -396,10 +396,10 @@ def test_rate_limit() -> None:
 
     assert isinstance(error, RateLimitError)
     assert error.limit_type is LimitType.USER
-    assert error.retry_after == 59.5
+    assert (error.retry_after, error.resets_in, error.asked) == (59.5, 59.5, 60.0)
     assert error.limits == (
         Limit(type=LimitType.PARTNER, limit=1000, remaining=17),
-        Limit(type=LimitType.USER, limit=50, remaining=0, resets_in=59.5),
+        Limit(type=LimitType.USER, limit=50, remaining=0, resets_in=59.5, resets_at=1704067259.5),
     )
     assert str(error) == "POST /api/v2/sr answered 429: user limit of 50 reached; try again in 59.5 s"
 

@@ -438,8 +438,8 @@ def test_limits() -> None:
     )
 
     assert parse_limits(headers, NOW) == (
-        Limit(type=LimitType.PARTNER, limit=1000, remaining=0, resets_in=60.0),
-        Limit(type=LimitType.USER, limit=50, remaining=49, resets_in=30.0),
+        Limit(type=LimitType.PARTNER, limit=1000, remaining=0, resets_in=60.0, resets_at=NOW + 60),
+        Limit(type=LimitType.USER, limit=50, remaining=49, resets_in=30.0, resets_at=NOW + 30),
     )
 
 
@@ -449,7 +449,9 @@ def test_limits_by_date() -> None:
         {"Date": DATE, "X-RateLimit-Limit-Partner": "9", "X-RateLimit-Reset-Partner": "1704067260000"}
     )
 
-    assert parse_limits(headers, NOW + 3600) == (Limit(type=LimitType.PARTNER, limit=9, resets_in=60.0),)
+    assert parse_limits(headers, NOW + 3600) == (
+        Limit(type=LimitType.PARTNER, limit=9, resets_in=60.0, resets_at=NOW + 60),
+    )
 
 
 def test_limits_in_part() -> None:

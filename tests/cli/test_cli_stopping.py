@@ -121,4 +121,5 @@ def test_lines_of_progress(legitmark: Run, serve: Serve) -> None:
     done = legitmark("create-many", "-", stdin=f"reference_id,category,type\n{rows}", **around)
 
     assert done.returncode == 0
-    assert re.search(r"^3 created  \d+/s  1 refused  rate limit: opens in [\d.]+ s$", done.stderr, re.MULTILINE)
+    told = r"^3/4 created  \d+/s  1 refused  ends in \d+ s  partner limit of 3: opens in [\d.]+ s$"
+    assert re.search(told, done.stderr, re.MULTILINE)
