@@ -119,10 +119,16 @@ def contract(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure the CPU of a create against bare aiohttp, a burst against the ideal, and the memory of a long run."""
+    """Measure the CPU of a create and of the pacer, runs under limits, and the memory of a long run."""
     session.install(".[speed]")
-    for name in ("create_cpu", "rate_limited", "memory"):
-        session.run("python", f"tests/benchmarks/{name}.py")
+    for name, *arguments in (
+        ("create_cpu",),
+        ("pacer_cpu",),
+        ("rate_limited",),
+        ("race", "--creates", "2500"),
+        ("memory",),
+    ):
+        session.run("python", f"tests/benchmarks/{name}.py", *arguments)
 
 
 @nox.session(default=False)
