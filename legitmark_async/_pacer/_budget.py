@@ -71,6 +71,8 @@ class Budget:
                 self.size = max(granted, 1)
         else:
             self._quiet += 1
+            if self.size >= self.limit:
+                self.shortfalls = 0
             if self._quiet >= self._quiet_after:
                 self._quiet = 0
                 self._grow(told=told)

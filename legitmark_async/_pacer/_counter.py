@@ -89,6 +89,8 @@ class Counter(Rate):
     def refused(self, refused: Refused) -> Hold:
         """Note that nothing was left: whatever we thought was free has been used by others."""
         now, resets_at = refused.now, refused.resets_at
+        # The counts go on to the window of now before another beginning of it is learned.
+        self._level(now)
         if resets_at is not None:
             self.phase.learn(resets_at)
         stray = self._level(now)
@@ -96,7 +98,7 @@ class Counter(Rate):
         if self._probing:
             self._end_probe(quiet_after=min(2 * self._quiet_after, _LONGEST_QUIET))
         elif self._count_stray(stray) and not self._told:
-            pace = self._granted / max(self.at - self._empty_at, 0.1 * self.phase.period)
+            pace = max(self._granted, 1) / max(self.at - self._empty_at, 0.1 * self.phase.period)
             self.successor = Rate.of_share(pace, self.limit, now, self.phase.period)
         hold = super().refused(refused)
         self._empty_at, self._granted = now, 0
@@ -114,7 +116,11 @@ class Counter(Rate):
 
     def view(self, now: float) -> View:
         """Return what is known."""
-        return View(max(int(self._level(now)), 0), self.limit / self.phase.period)
+        return View(max(int(self._level(now)), 0), self._nominal)
+
+    @property
+    def _nominal(self) -> float:
+        return self.limit / self.phase.period
 
     @property
     def _cushion(self) -> float:
@@ -148,7 +154,7 @@ class Counter(Rate):
 
     def _speed(self, now: float) -> float:
         if self._probing and now - self.phase.start < _PROBE_ENDS * self.phase.period:
-            return self.limit / self.phase.period * _PROBE_SPEED
+            return self._nominal * _PROBE_SPEED
         return super()._speed(now)
 
     def _measure(self, now: float) -> None:

@@ -11,12 +11,14 @@ from legitmark_async._pacer._rate import Rate
 from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
 from legitmark_async._pacer._window import Window
 
-# So many may fly at once, doubled each so long (s): the next refusal is one of them all.
-_CAREFUL, _DOUBLING = 8, 1.0
+# So many may fly at once, doubled each so long (s) so many times: the next refusal is one of them all.
+_CAREFUL, _DOUBLING, _DOUBLINGS = 8, 1.0, 16
 # More than the limit before the first refusal, by so much: it refills all the time.
 _OVER = 1.01
 # A hold that is so much shorter than what was before it, or so short a window (s): it refills all the time.
 _MICRO, _SHORTEST = 0.1, 0.5
+# Two instants of a coarse clock are at least so far apart (s).
+_INSTANT = 0.001
 # Of that nothing more is known; so it begins as if everything refilled in so long (s).
 _FIRST_REFILL = 10.0
 # Twice the same number, give or take so much, or so many: it is the limit of a window.
@@ -82,7 +84,8 @@ class Discovery:
     def delay(self, now: float, lane: Lane, backlog: float, in_flight: int) -> float:
         """Let it go, if not too many are in flight."""
         del lane, backlog  # nothing is known of what there is to share
-        ceiling = _CAREFUL * 2.0 ** max((now - self._cycle.opened_at) // _DOUBLING, 0.0)
+        doublings = min(max((now - self._cycle.opened_at) // _DOUBLING, 0.0), _DOUBLINGS)
+        ceiling = _CAREFUL * 2.0**doublings
         return 0.0 if in_flight < ceiling else math.inf
 
     def take(self, turn: Turn) -> None:
@@ -169,7 +172,7 @@ class Discovery:
         return Hold(asked)
 
     def _told(self, cycle: _Cycle, limit: int, resets_at: float) -> Law:
-        span = cycle.exhausted_at - cycle.opened_at
+        span = max(cycle.exhausted_at - cycle.opened_at, _INSTANT)
         # 1. More than the limit: what came on top is what became free meanwhile.
         if cycle.granted > _OVER * limit + 1:
             return Rate((cycle.granted - limit) / span, limit, cycle.exhausted_at)
@@ -182,7 +185,7 @@ class Discovery:
         return Window(Phase(resets_at - period, period, resets_at), Budget(limit))
 
     def _seen(self, before: _Cycle, cycle: _Cycle, now: float) -> Law:
-        lengths = cycle.opened_at - before.opened_at, now - cycle.opened_at
+        lengths = max(cycle.opened_at - before.opened_at, _INSTANT), max(now - cycle.opened_at, _INSTANT)
         if abs(cycle.granted - before.granted) <= max(_FEWEST, _ALIKE * cycle.granted):
             longest = min(lengths)
             shortest = min(max(one.closed_until - one.opened_at for one in (before, cycle)), longest)

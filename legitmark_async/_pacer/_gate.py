@@ -102,6 +102,7 @@ class Gate:
         if self._governor.crowded(refusal, self.in_flight + 1):
             self._give_back(turn, None)
             return False
+        self._governor.lost(turn.number, now)
         meter = self._meter(refusal.type or "", turn.endpoint)
         self._give_back(turn, meter)
         return meter.refused(turn, now, self.sent, refusal)

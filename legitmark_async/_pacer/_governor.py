@@ -17,8 +17,8 @@ _FIRST, _FIRST_REQUESTS, _THEN, _DOUBLING = 64, 128, 32, 1.0
 _GAIN = 0.03
 # From this share on there are fewer in flight, by the factor, once in so long (s).
 _MANY, _FEWER, _SELDOM, _FEWEST = 0.2, 0.7, 1.0, 2.0
-# From this share on only a canary leaves, after a pause that doubles up to the longest (s).
-_MOST, _PAUSE, _LONGEST_PAUSE = 0.5, 0.5, 4.0
+# From this share on only a canary leaves, after a pause that doubles so many times, up to the longest (s).
+_MOST, _PAUSE, _PAUSES, _LONGEST_PAUSE = 0.5, 0.5, 3, 4.0
 # A canary that has no answer after so long gets company (s).
 _PATIENCE = 5.0
 # A limit on requests in flight: so small, so short a wait, and far more than that were answered in the last seconds.
@@ -94,7 +94,7 @@ class Governor:
         elif number > self._paused_after and self._failures > _MOST:
             self._pause(sent, now)
         elif self._failures > _MANY and now - self._lowered_at > _SELDOM:
-            self.discovered()
+            self._discovering = False
             self._lowered_at = now
             self.ceiling = max(self.ceiling * _FEWER, _FEWEST)
 
@@ -137,7 +137,7 @@ class Governor:
         self._paused_after = sent
         wait = min(_PAUSE * 2.0**self._pauses, _LONGEST_PAUSE)
         self._opens_at = now + wait * (1 + self.random()) / 2
-        self._pauses += 1
+        self._pauses = min(self._pauses + 1, _PAUSES)
         self.ceiling = _FEWEST
 
     def _discover(self, now: float) -> None:

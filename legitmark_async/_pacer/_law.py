@@ -23,7 +23,7 @@ class Hold:
 
     seconds: float | None
     exact: bool = False
-    floor: float = 0.5
+    floor: float = 0.3
     longest: float = 60.0
 
 

@@ -1,5 +1,6 @@
 """One rate limit: its gate, and the law that was learned of it. Pure."""
 
+import math
 from enum import Enum, auto
 
 from attrs import define, field
@@ -14,8 +15,8 @@ from legitmark_async.options import Random
 _LONGEST_HOLD = 3600.0
 # A gate that opens at an instant that is not exact adds up to so much to the wait (s, share), never less.
 _JITTER, _JITTER_SHARE = 0.25, 0.02
-# The wait after refused canaries if the server doesn't tell, or told too little, grows by the factor each time.
-_FACTOR = 1.5
+# The wait after refused canaries if the server doesn't tell, or told too little, grows by the factor so many times.
+_FACTOR, _GROWTHS = 1.4, 32
 # A canary that has no answer after so long gets company (s): a stalled one must not stop everybody.
 _PATIENCE = 5.0
 _RTT, _RTT_GAIN = 0.01, 0.1
@@ -54,6 +55,7 @@ class Meter:
     source: str = field(default="", init=False)
     learned_at: float = field(default=0.0, init=False)
     _rtt: float = field(default=_RTT, init=False)
+    _left_at: float = field(default=0.0, init=False)
     _noted: int = field(default=0, init=False)
     _closed_after: int = field(default=0, init=False)
     _canaries: set[int] = field(factory=set[int], init=False)
@@ -73,8 +75,9 @@ class Meter:
     def delay(self, now: float, lane: Lane, backlog: float, in_flight: int) -> float:
         """Return the seconds until one more may leave; infinity if only an answer can tell."""
         if self.state is State.OPEN:
-            if now < self.law.turns_at:
-                return self.law.delay(now, lane, backlog, in_flight)
+            if now < min(self.law.turns_at, self._left_at + _LONGEST_HOLD):
+                delay = self.law.delay(now, lane, backlog, in_flight)
+                return delay if delay == math.inf else min(delay, self._left_at + _LONGEST_HOLD - now)
             self.state = State.HALF_OPEN
         if self.state is State.CLOSED:
             if now < self.opens_at:
@@ -91,6 +94,7 @@ class Meter:
     def take(self, turn: Turn) -> None:
         """Note that a request leaves."""
         turn.rtt = self._rtt
+        self._left_at = turn.sent_at
         if self.state is State.OPEN:
             self.law.take(turn)
             return
@@ -105,14 +109,15 @@ class Meter:
         self._rtt += _RTT_GAIN * (now - turn.sent_at - self._rtt)
         if turn.number not in self._canaries:
             self.law.passed(turn)
-        elif self.state is State.HALF_OPEN:
+        else:
             self._open()
             self.law.opened(turn)
         self._succeed()
 
     def note(self, turn: Turn, now: float, sent: int, limit: Limit) -> None:
         """Take what an answer tells of the limit. Answers overtake each other: the one sent last knows best."""
-        if limit.limit is None or limit.remaining is None or limit.resets_in is None or turn.number < self._noted:
+        # A limit of 0 would let nobody leave ever: it means something else.
+        if not limit.limit or limit.remaining is None or limit.resets_in is None or turn.number < self._noted:
             return
         self._noted = turn.number
         self._learn("headers", now)
@@ -151,13 +156,13 @@ class Meter:
         canary = turn.number in self._canaries
         if not canary:
             self.law.give_back()
-        if refusal.limit is not None:
+        if refusal.limit:
             self.limit = refusal.limit
             self.law.relimit(refusal.limit)
         if turn.number <= self._closed_after:
             # An echo: it left before the gate closed, and teaches nothing new.
             return False
-        self._refused_canaries = self._refused_canaries + 1 if canary else 0
+        self._refused_canaries = min(self._refused_canaries + 1, _GROWTHS) if canary else 0
         hold = self._length(self.law.refused(Refused(turn, now, refusal, canary)))
         self._succeed()
         self.opens_at = now + min(hold, _LONGEST_HOLD)
@@ -169,7 +174,7 @@ class Meter:
 
     def _learn(self, source: str, now: float) -> None:
         if not self.source:
-            self.source, self.learned_at = source, now
+            self.source, self.learned_at, self._left_at = source, now, now
 
     def _length(self, hold: Hold) -> float:
         told = hold.seconds or 0.0

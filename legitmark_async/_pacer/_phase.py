@@ -1,9 +1,11 @@
 """When the windows of a limit begin: from the resets that are told, as exactly as they allow. Pure."""
 
-from attrs import define
+from attrs import define, field
 
 # Windows last so long more often than not (s); what was measured is held to mean one of them if it can.
 _USUAL = (0.5, 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 90, 120, 300, 600, 900, 1200, 1800, 3600)
+# No window is shorter (s), whatever is told.
+_SHORTEST = 0.001
 # What the network adds to an instant that is told, more or less (s).
 _NOISE = 0.01
 # Between two bounds it is looked for in the middle, until they are as close as this; if it outlasts both, later.
@@ -17,6 +19,10 @@ def likely_period(shortest: float, longest: float, noise: float = _NOISE) -> flo
     return next((float(usual) for usual in _USUAL if shortest - noise <= usual <= longest + noise), shortest)
 
 
+def _plausible(period: float) -> float:
+    return max(period, _SHORTEST)
+
+
 @define(eq=False)
 class Bounds:
     """Between which lengths a period must lie, if nobody tells the reset to the instant.
@@ -28,6 +34,12 @@ class Bounds:
 
     shortest: float
     longest: float
+    _refused: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether a window is known to begin when we think it does, and not long before."""
+        return self._refused and self.longest - self.shortest <= 2 * _CLOSE * self.longest
 
     def pass_(self, elapsed: float) -> float:
         """Note that a window began no later than so long after the last, and return when to look for the next."""
@@ -37,6 +49,7 @@ class Bounds:
 
     def refuse(self, elapsed: float) -> float:
         """Note that none had begun so long after the last, and return when to look again."""
+        self._refused = True
         self.shortest = max(self.shortest, elapsed)
         if self.shortest > (1 - _CLOSE) * self.longest:
             self.longest *= _LONGER
@@ -53,7 +66,7 @@ class Phase:
     """
 
     start: float
-    period: float
+    period: float = field(converter=_plausible)
     _told: float | None = None
 
     @property

@@ -17,8 +17,8 @@ W = TypeVar("W")
 _IN_A_ROW = 4
 
 
-class Line(OrderedDict[W, float]):
-    """Who waits for turns of one lane and endpoint, each with the instant by which its turn must come."""
+class Line(OrderedDict[W, tuple[float, int]]):
+    """Who waits for turns of one lane and endpoint: by when a turn must come, and a number that tells who was first."""
 
 
 class Queue(Generic[W]):
@@ -28,6 +28,7 @@ class Queue(Generic[W]):
         self._lines: dict[tuple[Lane, str], Line[W]] = {}
         self._waiting = dict.fromkeys(Lane, 0)
         self._in_a_row = 0
+        self._joined = 0
 
     def __len__(self) -> int:
         return self._waiting[Lane.INTERACTIVE] + self._waiting[Lane.BULK]
@@ -46,7 +47,8 @@ class Queue(Generic[W]):
         line = self._lines.get((lane, endpoint))
         if line is None:
             line = self._lines[lane, endpoint] = Line()
-        line[waiter] = deadline
+        self._joined += 1
+        line[waiter] = deadline, -self._joined if first else self._joined
         if first:
             line.move_to_end(waiter, last=False)
         self._waiting[lane] += 1
@@ -58,10 +60,11 @@ class Queue(Generic[W]):
 
     def heads(self) -> list[tuple[Lane, str]]:
         """Return the lines in which anybody waits, the one that goes first first."""
-        lanes = sorted(key for key, line in self._lines.items() if line)
-        if self.owes_bulk:
-            lanes.sort(key=lambda key: -key[0])
-        return lanes
+        heads = [(lane, endpoint) for (lane, endpoint), line in self._lines.items() if line]
+        if len(heads) > 1:
+            order = -1 if self.owes_bulk else 1
+            heads.sort(key=lambda key: (order * key[0], next(iter(self._lines[key].values()))[1]))
+        return heads
 
     def pop(self, lane: Lane, endpoint: str) -> W:
         """Take the first of a line away: it gets its turn."""
@@ -73,6 +76,6 @@ class Queue(Generic[W]):
     def hurried(self) -> Iterator[tuple[W, Lane, str, float, int]]:
         """Give everybody who has a deadline: who, lane, endpoint, deadline, and how many go before in the same line."""
         for (lane, endpoint), line in self._lines.items():
-            for ahead, (waiter, deadline) in enumerate(list(line.items())):
+            for ahead, (waiter, (deadline, _)) in enumerate(list(line.items())):
                 if deadline < float("inf"):
                     yield waiter, lane, endpoint, deadline, ahead

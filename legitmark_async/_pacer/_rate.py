@@ -132,7 +132,7 @@ class Rate:
         self._token = max(self._token, told.resets_in or 0.0)
         self.level, self.at = 0.0, now
         self._quiet_since = now
-        pause = _PAUSE / self.rate
+        pause = _PAUSE / self._nominal
         waits = [seconds for seconds in (told.resets_in, told.asked) if seconds is not None]
         # Of a reset and a Retry-After the shorter counts: one may tell when all is free again, and one is rounded up.
         hold = max(min(waits, default=0.0), pause)
@@ -148,11 +148,15 @@ class Rate:
 
     def ends_in(self, count: float, now: float) -> float:
         """Return the seconds until so many more have left, if nothing changes."""
-        return max(count - self._level(now), 0.0) / self.rate
+        return max(count - self._level(now), 0.0) / self._nominal
 
     def view(self, now: float) -> View:
         """Return what is known."""
         return View(max(int(self._level(now)), 0), self.rate)
+
+    @property
+    def _nominal(self) -> float:
+        return self.rate
 
     @property
     def _cushion(self) -> float:
@@ -208,8 +212,8 @@ class Rate:
             1 if self._steps else self._quiet_after
         ):
             # If much is to come only: a refusal at the end of a run costs more than it can tell.
+            if self._steps >= len(_STEPS):
+                self._base = self.rate
             self.rate = self._base + _STEPS[min(self._steps, len(_STEPS) - 1)] * self.limit / self.refill
             self._steps += 1
             self._quiet_since = now
-            if self._steps > len(_STEPS):
-                self._base = self.rate

@@ -16,6 +16,8 @@ from legitmark_async._pacer._uses import Uses
 _SPREAD, _VAGUE_SPREAD = 0.9, 0.5
 # Places come free as they were used, and none for so long a part of a window: so long interactive calls must get along.
 _GAP = 0.25
+# So often in a window it is looked again whether anything is left beside what is kept.
+_RECHECK = 0.02
 # So many may fly at once while it is tried whether a window refills at once.
 _TRIALS = 3
 # Two instants that differ by less, as a share of the period and in seconds, are the same.
@@ -85,12 +87,15 @@ class Spending:
         """Return the seconds until one more may leave; infinity if only an answer can tell."""
         self._in_flight = in_flight
         left = self.budget.size - self.used
-        if lane is Lane.BULK:
-            left -= self._reserve.size((self.turns_at - now) / self.phase.period)
         if left <= 0:
             if self._may_probe(now):
                 return 0.0 if in_flight == 0 else math.inf
             return self.turns_at - now
+        if lane is Lane.BULK:
+            left -= self._reserve.size((self.turns_at - now) / self.phase.period)
+            if left <= 0:
+                # What is kept for interactive calls becomes less by and by.
+                return min(_RECHECK * self.phase.period, self.turns_at - now)
         if lane is Lane.INTERACTIVE or backlog <= left:
             return self._at_once(now, in_flight)
         return max(self._slots.wait(now), self._free_in(now, self._reserve.size(_GAP)))
@@ -157,6 +162,8 @@ class Spending:
             self._reserve.use()
 
     def _may_probe(self, now: float) -> bool:
+        if self.bounds is not None and not self.bounds.settled:
+            return False
         return self.budget.probing and self._probe is None and now < self.phase.start + _PROBED * self.phase.period
 
     def _at_once(self, now: float, in_flight: int) -> float:

@@ -5,8 +5,8 @@ from collections import deque
 
 from attrs import define, field
 
-# More uses than this are not kept: of a larger limit the windows alone are known.
-_MOST = 10_000
+# Of a larger limit no uses are kept: the windows alone are known. Some more are kept, for those that are taken back.
+_MOST, _MORE = 10_000, 64
 
 
 @define(eq=False)
@@ -26,17 +26,17 @@ class Uses:
     _instants: deque[float] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._instants = deque(maxlen=min(self.limit, _MOST))
+        self._instants = deque(maxlen=min(self.limit, _MOST) + _MORE)
 
     @property
     def complete(self) -> bool:
         """Whether a whole limit of them is known."""
-        return len(self._instants) >= self.limit
+        return self.limit <= _MOST and len(self._instants) >= self.limit
 
     def relimit(self, limit: int) -> None:
         """Take another limit."""
         self.limit = limit
-        self._instants = deque(self._instants, maxlen=min(limit, _MOST))
+        self._instants = deque(self._instants, maxlen=min(limit, _MOST) + _MORE)
 
     def add(self, instant: float) -> None:
         """Note a use."""
@@ -51,4 +51,4 @@ class Uses:
         """Return the seconds until a place is free, by our own uses, and as many more as are to be spared."""
         closed = max(self.closed_until - now, 0.0)
         taken = len(self._instants) - max(self.limit - spare, 1)
-        return max(self._instants[taken] + period - now, closed) if taken >= 0 else closed
+        return closed if taken < 0 or self.limit > _MOST else max(self._instants[taken] + period - now, closed)

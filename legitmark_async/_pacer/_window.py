@@ -17,6 +17,8 @@ from legitmark_async._pacer._turn import Reading, Refused, Turn
 _SOONER = 0.15
 # Who got so much of a window had it alone.
 _OURS = 0.9
+# A reset that moves by more windows is that of much longer ones.
+_SILENT = 8
 # Refusals in the midst of a window after which it is none.
 _GRAZES = 3
 # Who was silent for so many windows may find them begun anew at another instant.
@@ -52,6 +54,9 @@ class Window(Spending):
         self._doubted = None
         if now >= self.turns_at - self._tolerance:
             self._turn_over(max(now, self.turns_at))
+        elif self.used >= self.budget.size:
+            # It has begun long before it should.
+            self._turn_over(now)
         self._granted += 1
         self._use(turn)
 
@@ -140,7 +145,7 @@ class Window(Spending):
         if self.bounds is not None:
             self.phase.period = self.bounds.pass_(now - self.phase.start)
             self.phase.start = now
-        elif self._last is not None and now - self._last.sent_at > _IDLE * self.phase.period:
+        elif now < self.turns_at or (self._last is not None and now - self._last.sent_at > _IDLE * self.phase.period):
             self.phase.start = now
         else:
             self.phase.advance(now)
@@ -165,6 +170,8 @@ class Window(Spending):
 
     def _note_turn(self, reading: Reading) -> None:
         windows = max(round(self._resets.by / self.phase.period), 1)
+        if windows > _SILENT:
+            windows = 1
         self.phase.shift(reading.resets_at, self._resets.by / windows)
         self.used = self.budget.size - reading.left
         if reading.left < self.budget.limit / 2:

@@ -9,7 +9,7 @@ from legitmark_async._pacer._budget import Budget
 from legitmark_async._pacer._discovery import Discovery
 from legitmark_async._pacer._gate import Gate
 from legitmark_async._pacer._governor import Governor
-from legitmark_async._pacer._law import Law
+from legitmark_async._pacer._law import Hold, Law
 from legitmark_async._pacer._meter import Meter, State
 from legitmark_async._pacer._phase import Phase
 from legitmark_async._pacer._rate import Rate
@@ -45,15 +45,6 @@ class TestGovernor:
         assert ceilings == [64] * 128 + [32, 32, 64, 64, 128, 200, 200]
         assert make_governor(10).ceiling == 10
 
-    def test_discovered(self) -> None:
-        """Once a limit is known, that alone says how many may fly, and answers change nothing."""
-        governor = make_governor()
-
-        governor.discovered()
-        governor.answered(1, 0.1)
-
-        assert governor.ceiling == 1000
-
     def test_failures(self) -> None:
         """From a fifth of failures on fewer fly, once a second, two at least, and each answer lets one more fly."""
         governor, ceilings = make_governor(100), []
@@ -65,6 +56,8 @@ class TestGovernor:
         for number in range(100):
             governor.answered(number, 2.0)
             ceilings.append(governor.ceiling)
+        fail(governor, 1, 4.0)
+        ceilings.append(governor.ceiling)
         fail(small := make_governor(2), 10)
 
         assert ceilings[:5] == pytest.approx([100, 70, 70, 49, 50])
@@ -100,12 +93,12 @@ class TestGovernor:
             governor.answered(number, 1.6)
             ceilings.append(governor.ceiling)
         waits = [governor.delay(1.6)]
-        for number in range(30, 60):
-            governor.failed(number, 60, 2.0)
-        waits.append(governor.delay(2.0))
+        for number in range(30, 53):
+            governor.failed(number, 53, 2.0)
+            waits.append(governor.delay(2.0))
 
         assert ceilings == [2, 3, 4]
-        assert waits == [0.0, 0.5]
+        assert waits == [0.0] * 23 + [0.5]
 
     def test_echoes(self) -> None:
         """What left before the pause and ends during it changes nothing, nor does its failure cause another pause."""
@@ -262,7 +255,7 @@ class TestMeter:
             pytest.param({"asked": 10.0}, 1.0, 10.2, id="a fiftieth more at most"),
             pytest.param({"asked": 100.0}, 1.0, 100.25, id="a quarter second at most"),
             pytest.param({"asked": 0.0}, 0.0, 0.0, id="asked for nothing"),
-            pytest.param({}, 0.0, 0.5, id="not told"),
+            pytest.param({}, 0.0, Hold(None).floor, id="not told"),
             pytest.param({"asked": 80_000.0}, 1.0, 3600.0, id="an hour at most"),
             pytest.param({"resets_in": 80_000.0}, 0.0, 3600.0, id="an hour at most, exactly"),
         ],
@@ -276,20 +269,30 @@ class TestMeter:
         assert limited.delay(1.0) == pytest.approx(hold)
 
     def test_refused_canaries(self) -> None:
-        """Waits that are not enough grow by half each time, up to a minute; one that passes makes them short again."""
+        """Waits that are not enough grow each time, up to a minute; one that passes makes them short again."""
         limited, waits, now = Limited(), [], 0.0
         limited.refuse(limited.send(now), now, asked=0.1)
 
-        for _ in range(14):
+        for _ in range(40):
             waits.append(limited.delay(now))
             now += waits[-1]
             limited.refuse(limited.send(now), now, asked=0.1)
         limited.meter.passed(limited.send(now + 60.0), now + 60.0)
         limited.refuse(limited.send(now + 61.0), now + 61.0, asked=0.1)
 
-        assert waits[:4] == pytest.approx([0.1, 0.75, 1.125, 1.6875])
+        assert waits[0] == pytest.approx(0.1)
+        assert [later / sooner for sooner, later in itertools.pairwise(waits[1:8])] == pytest.approx([1.4] * 6)
         assert waits[-1] == pytest.approx(60.0)
         assert limited.delay(now + 61.0) == pytest.approx(0.1)
+
+    def test_round_trip(self) -> None:
+        """A request that leaves knows how long those before it took."""
+        limited = Limited()
+
+        for number in range(50):
+            limited.meter.passed(limited.send(float(number)), number + 0.5)
+
+        assert limited.send(50.0).rtt == pytest.approx(0.5, abs=0.01)
 
     def test_turn_of_a_window(self) -> None:
         """When a window ends one request asks, and the others wait for its answer."""
@@ -303,6 +306,16 @@ class TestMeter:
 
         assert [*waits, limited.delay(10.2)] == [0.0, pytest.approx(4.9), 0.0]
         assert limited.meter.law.view(10.2).resets_at == 20.0
+
+    def test_an_hour(self) -> None:
+        """However long a window is said to last, after an hour one asks."""
+        limited = Limited(Window(Phase(0.0, 90_000.0), Budget(1)))
+        limited.send(10.0)
+
+        waits = [limited.delay(now) for now in (10.0, 3609.0, 3610.0)]
+        limited.send(3610.0)
+
+        assert [*waits, limited.delay(3610.0)] == [3600.0, 1.0, 0.0, 5.0]
 
     def test_notes(self) -> None:
         """What answers tell is taken, less those that left since; late answers and halves of it are not."""
@@ -386,7 +399,7 @@ class TestGate:
     """All limits together, and the governor."""
 
     def test_capacity(self) -> None:
-        """No more than the capacity fly, and each that ends makes place, however it ends."""
+        """No more than the capacity fly, and each that ends makes place, however it ends; a limit may have no name."""
         gate = make_gate(4)
         turns = [send(gate) for _ in range(4)]
         full = delay(gate, 0.0)
@@ -399,6 +412,20 @@ class TestGate:
         assert full == INF
         assert (gate.in_flight, gate.sent) == (0, 4)
         assert [turn.number for turn in turns] == [1, 2, 3, 4]
+        assert gate.wait(0.1, "/b") == (1.0, "rate limit")
+
+    def test_known_limit(self) -> None:
+        """While nothing is known 64 may fly, and as many as the capacity once a limit is."""
+        gate, flying = make_gate(80), []
+
+        for limits in ((), (partner(99),)):
+            gate.answered(send(gate), 0.1, limits)
+            while delay(gate, 0.1) == 0.0:
+                send(gate, 0.1)
+            flying.append(gate.in_flight)
+            gate.lost(send(gate, 0.1), 0.1)
+
+        assert flying == [64, 80]
 
     def test_endpoint(self) -> None:
         """A limit of an endpoint closes that endpoint alone, and each has its own."""
@@ -428,14 +455,6 @@ class TestGate:
         assert closed == [True, True]
         assert delay(gate, 1.0) == 9.0
         assert gate.wait(1.0, "/a") == (9.0, "user limit of 50")
-
-    def test_no_name(self) -> None:
-        """A refusal that names no limit is that of one without a name."""
-        gate = make_gate()
-
-        gate.refused(send(gate), 0.0, Refusal(asked=3.0))
-
-        assert gate.wait(0.0, "/b") == (3.0, "rate limit")
 
     def test_place_is_given_back(self) -> None:
         """A request that one limit refuses gives the others their place back."""
@@ -483,26 +502,28 @@ class TestGate:
 
         waits = [delay(gate, 1.0), delay(gate, 1.25)]
         reason = gate.wait(1.0, "/a")
-        canary = send(gate, 1.25)
-        waits.append(delay(gate, 1.25))
-        gate.answered(canary, 1.5)
+        for end in (gate.lost, gate.answered):
+            canary = send(gate, 1.25)
+            waits.append(delay(gate, 1.25))
+            end(canary, 1.5)
+            waits.append(delay(gate, 1.5))
 
-        assert waits == [0.25, 0.0, 5.0]
+        assert waits == [0.25, 0.0, 5.0, 0.0, 5.0, 0.0]
         assert reason == (0.25, "failures of the server")
-        assert delay(gate, 1.5) == 0.0
 
     def test_crowd(self) -> None:
-        """A limit on requests in flight closes nothing: fewer fly."""
+        """A limit on requests in flight closes nothing: fewer fly, and the refused one counts nowhere."""
         gate = make_gate()
         for _ in range(20):
-            gate.answered(send(gate), 0.5)
+            gate.answered(send(gate), 0.5, (partner(80),))
         turns = [send(gate, 0.6) for _ in range(4)]
+        waits = []
 
         closed = gate.refused(turns[0], 0.7, Refusal(limit=2, asked=1.0))
-        waits = [delay(gate, 0.7)]
         for turn in turns[1:]:
+            waits.append(delay(gate, 0.7))
             gate.answered(turn, 0.8)
 
         assert not closed
-        assert [*waits, delay(gate, 0.8)] == [INF, 0.0]
-        assert list(gate.meters) == []
+        assert waits == [INF, INF, 0.0]
+        assert [meter.law.view(0.8).remaining for meter in gate.meters] == [77]

@@ -333,11 +333,19 @@ class TestWindow:
 
         assert law.budget.size == 100
 
-    @pytest.mark.parametrize(("opened_at", "start", "left"), [(5.5, 0.0, 98), (19.9, 10.0, 99), (21.0, 21.0, 99)])
-    def test_opens(self, opened_at: float, start: float, left: int) -> None:
-        """Windows go on by their period, but who was silent for one and a half begins anew."""
+    @pytest.mark.parametrize(
+        ("sent", "opened_at", "start", "left"),
+        [
+            pytest.param(1, 6.0, 0.0, 98, id="within a window"),
+            pytest.param(100, 6.0, 6.0, 99, id="a spent one, long before its end"),
+            pytest.param(1, 19.9, 10.0, 99, id="in the next one"),
+            pytest.param(1, 21.0, 21.0, 99, id="after a silence"),
+        ],
+    )
+    def test_opens(self, sent: int, opened_at: float, start: float, left: int) -> None:
+        """Windows go on by their period, but begin anew when a spent one opens early, and after one and a half."""
         law = window()
-        send(law, 5.0)
+        send(law, 5.0, sent)
 
         law.opened(turn(opened_at))
 
@@ -615,6 +623,7 @@ class TestTold:
         law.note(reading(95, 3.1, 3.0))
 
         assert [*rates, law.rate] == [10.0, 11.0]
+        assert law.view(3.0).remaining == 20
         assert (law.kind, law.turns_at) == ("refill", INF)
 
     def test_bucket_level(self) -> None:
@@ -752,6 +761,15 @@ class TestCounter:
         law.note(reading(109, 10.0, 5.0, limit=200))
 
         assert (law.limit, law.used, law.before) == (200, 40, 100)
+
+    def test_gives_back(self) -> None:
+        """A request that another limit refused takes no place."""
+        law = counter(20, 50)
+        law.take(turn(5.0))
+
+        law.give_back()
+
+        assert law.used == 20
 
     @pytest.mark.parametrize(("passes", "limit", "quiet_after"), [(True, 200, 1), (False, 100, 4)])
     def test_probes(self, *, passes: bool, limit: int, quiet_after: int) -> None:

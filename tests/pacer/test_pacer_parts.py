@@ -118,15 +118,6 @@ def test_budget_doubles() -> None:
     assert close_quietly(budget, 3) == [1, 3]
 
 
-def test_budget_is_told() -> None:
-    """Where answers tell of the limit nobody asks."""
-    budget = Budget(100)
-
-    budget.close(100, told=True)
-
-    assert not budget.probing
-
-
 @pytest.mark.parametrize(
     ("granted", "sizes"),
     [
