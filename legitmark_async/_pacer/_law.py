@@ -4,8 +4,11 @@ from typing import Protocol
 
 from attrs import frozen
 
-from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
+from legitmark_async._pacer._turn import Lane, Reading, Refusal, Refused, Turn
 
+# After a refusal by a limit that refills, so many requests become free before the next one leaves; if that is refused
+# again and again, more, up to this share of a refill.
+_PAUSE, _LONGEST_PAUSE = 4.0, 0.05
 # The kind of a limit of which nothing is known but that it is there.
 UNKNOWN = "unknown"
 
@@ -25,6 +28,14 @@ class Hold:
     exact: bool = False
     floor: float = 0.3
     longest: float = 60.0
+
+    @classmethod
+    def of_refill(cls, told: Refusal, rate: float, refill: float) -> "Hold":
+        """Make one for a limit that refills all the time, at a rate, and wholly in so long."""
+        pause = _PAUSE / rate
+        waits = [seconds for seconds in (told.resets_in, told.asked) if seconds is not None]
+        # Of a reset and a Retry-After the shorter counts: one may tell when all is free again, and one is rounded up.
+        return cls(max(min(waits, default=0.0), pause), floor=pause, longest=max(_LONGEST_PAUSE * refill, pause))
 
 
 @frozen

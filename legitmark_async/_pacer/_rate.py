@@ -28,9 +28,6 @@ _RAMP, _RAMP_FACTOR = 0.25, 1.5
 _QUIET, _LONGEST_QUIET, _STEPS = 0.45, 8, (0.05, 0.4, 1.0)
 # A refusal before anything could be measured: so much less, but not more often than in this share of a refill.
 _LESS, _LESS_UNPROVEN, _SELDOM = 0.9, 0.7, 0.1
-# After a refusal so many requests become free before the next one leaves; if that is refused again and again, more, up
-# to this share of a refill.
-_PAUSE, _LONGEST_PAUSE = 4.0, 0.05
 
 
 @define(eq=False)
@@ -132,11 +129,7 @@ class Rate:
         self._token = max(self._token, told.resets_in or 0.0)
         self.level, self.at = 0.0, now
         self._quiet_since = now
-        pause = _PAUSE / self._nominal
-        waits = [seconds for seconds in (told.resets_in, told.asked) if seconds is not None]
-        # Of a reset and a Retry-After the shorter counts: one may tell when all is free again, and one is rounded up.
-        hold = max(min(waits, default=0.0), pause)
-        return Hold(hold, floor=pause, longest=max(_LONGEST_PAUSE * self.refill, pause))
+        return Hold.of_refill(told, self._nominal, self.refill)
 
     def opened(self, turn: Turn) -> None:
         """Note that a canary was admitted."""

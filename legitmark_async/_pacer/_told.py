@@ -15,8 +15,6 @@ _SLOWEST, _FASTEST = 0.1, 3.0
 _BURST = 16
 # A rate that is told is taken if so much is missing, and counts so much; no time until all is free is shorter (s).
 _FEWEST, _GAIN, _SHORTEST = 20, 0.1, 0.001
-# After a refusal so many requests become free before the next one leaves.
-_PAUSE, _LONGEST_PAUSE = 4.0, 0.05
 
 
 @define(eq=False)
@@ -98,10 +96,7 @@ class Told:
     def refused(self, refused: Refused) -> Hold:
         """Note that nothing was left, and return how long to wait."""
         self.level, self.at = 0.0, refused.now
-        pause = _PAUSE / self.rate
-        waits = [seconds for seconds in (refused.told.resets_in, refused.told.asked) if seconds is not None]
-        longest = max(_LONGEST_PAUSE * self.limit / self.rate, pause)
-        return Hold(max(min(waits, default=0.0), pause), floor=pause, longest=longest)
+        return Hold.of_refill(refused.told, self.rate, self.limit / self.rate)
 
     def opened(self, turn: Turn) -> None:
         """Note that a canary was admitted."""
