@@ -151,11 +151,10 @@ class Pacer:
 
     async def aclose(self) -> None:
         """Stop the timer, and send away whoever still waits."""
-        for line in self._queue.heads():
-            while self._queue.waiting(line[0]) and line in self._queue.heads():
-                waiter = self._queue.pop(*line)
-                if not waiter.done():
-                    waiter.set_exception(ConfigurationError("the client was closed while the call waited for its turn"))
+        while heads := self._queue.heads():
+            waiter = self._queue.pop(*heads[0])
+            if not waiter.done():
+                waiter.set_exception(ConfigurationError("the client was closed while the call waited for its turn"))
         if self._timer is not None:
             self._timer.cancel()
             await asyncio.wait([self._timer])
