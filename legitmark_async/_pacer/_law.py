@@ -57,12 +57,12 @@ class Law(Protocol):
     """Decides when a request may leave, by what is known of one limit.
 
     A canary is told to the law only by what became of it: `opened` or `refused`.
-
-    Attributes:
-        successor: Another law, if the answers prove this one wrong.
     """
 
-    successor: "Law | None"
+    @property
+    def successor(self) -> "Law | None":
+        """Another law, if the answers prove this one wrong."""
+        ...
 
     @property
     def kind(self) -> str:
