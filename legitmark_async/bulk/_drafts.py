@@ -20,8 +20,8 @@ class Source:
     """
 
     def __init__(self, drafts: Drafts, total: int | None = None) -> None:
-        self.total = _count(drafts) if total is None else total
-        self.read = 0
+        self.total: int | None = _count(drafts) if total is None else total
+        self.read: int = 0
         self._plain: Iterator[ServiceRequestDraft] | None = None
         self._async: AsyncIterator[ServiceRequestDraft] | None = None
         if isinstance(drafts, AsyncIterable):
@@ -44,7 +44,8 @@ class Source:
                 draft = None if self._async is None else await anext(self._async, None)
                 if draft is None:
                     self._async = None
-        self.read += draft is not None
+        if draft is not None:
+            self.read += 1
         return _checked(draft)
 
     async def aclose(self) -> None:
