@@ -180,9 +180,17 @@ class Limited:
         self.meter.take(turn)
         return turn
 
-    def refuse(self, turn: Turn, now: float, **told: float | None) -> bool:
+    def refuse(
+        self,
+        turn: Turn,
+        now: float,
+        *,
+        limit: int | None = None,
+        resets_in: float | None = None,
+        asked: float | None = None,
+    ) -> bool:
         """Refuse one."""
-        return self.meter.refused(turn, now, self.sent, Refusal("partner_level", **told))  # type: ignore[arg-type]
+        return self.meter.refused(turn, now, self.sent, Refusal("partner_level", limit, resets_in, asked))
 
     def delay(self, now: float) -> float:
         """Return how long an interactive call has to wait."""
@@ -264,7 +272,7 @@ class TestMeter:
         """An exact wait is kept to the instant, a vague one somewhat longer, never shorter."""
         limited = Limited(random=random)
 
-        limited.refuse(limited.send(0.0), 1.0, **told)
+        limited.refuse(limited.send(0.0), 1.0, resets_in=told.get("resets_in"), asked=told.get("asked"))
 
         assert limited.delay(1.0) == pytest.approx(hold)
 

@@ -17,7 +17,7 @@ from legitmark_async import ConfigurationError
 from legitmark_async._pacer import Gate, Lane, Pacer, Refusal, Turn
 from legitmark_async._pacer._window import Window
 from legitmark_async.models import Limit, LimitType
-from legitmark_async.sandbox import Limits
+from legitmark_async.sandbox import HeaderMode, Limits
 
 pytestmark = pytest.mark.no_cover
 
@@ -187,13 +187,13 @@ TestPacerMachine.settings = settings(max_examples=60, stateful_step_count=50, de
     seed=st.integers(0, 99),
 )
 def test_window_is_never_overrun(
-    limit: int, window: float, latency: float, in_flight: int, headers: str, seed: int
+    limit: int, window: float, latency: float, in_flight: int, headers: HeaderMode, seed: int
 ) -> None:
     """Once its windows are known, a limit gets its requests in each of them, and a few more at most that ask."""
 
     async def main() -> None:
         rng = random.Random(seed)
-        server = LimitedServer(Limits(partner=limit, window=window, headers=headers), latency * window, rng)  # type: ignore[arg-type]  # one of them
+        server = LimitedServer(Limits(partner=limit, window=window, headers=headers), latency * window, rng)
         pacer = make_pacer(in_flight, rng)
         await bulk(pacer, server, 6 * limit, in_flight)
         await pacer.aclose()
