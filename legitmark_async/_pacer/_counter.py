@@ -2,7 +2,7 @@
 
 from attrs import define, field
 
-from legitmark_async._pacer._law import Hold, View
+from legitmark_async._pacer._law import Hold
 from legitmark_async._pacer._phase import Phase
 from legitmark_async._pacer._rate import Rate
 from legitmark_async._pacer._told import Told
@@ -113,10 +113,6 @@ class Counter(Rate):
         self.used += max(stray, 0.0) + min(stray + _ERROR, 0.0)
         if self._count_stray(stray):
             self.successor = Told.of_shared(reading, self.phase.period)
-
-    def view(self, now: float) -> View:
-        """Return what is known."""
-        return View(max(int(self._level(now)), 0), self._nominal)
 
     @property
     def _nominal(self) -> float:

@@ -4,8 +4,8 @@ import math
 
 from attrs import define, field
 
-from legitmark_async._pacer._law import Hold, Law, View
-from legitmark_async._pacer._slots import Slots
+from legitmark_async._pacer._law import Hold
+from legitmark_async._pacer._refill import BURST, Refill
 from legitmark_async._pacer._told import Told
 from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
 
@@ -13,8 +13,6 @@ from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
 _CUSHION, _SMALLEST_CUSHION = 0.01, 2.0
 # What has gathered is spent within this share of the time of a refill, at least so long (s).
 _CATCH_UP, _SHORTEST_CATCH_UP = 0.1, 0.2
-# So many may fly at once while what has gathered is spent at once.
-_BURST = 16
 # With nothing left, it goes on at this share of the rate.
 _SLOWEST = 0.1
 # A measurement needs so many requests, over at least this share of the time of a refill, or so long (s) the first time.
@@ -31,30 +29,23 @@ _LESS, _LESS_UNPROVEN, _SELDOM = 0.9, 0.7, 0.1
 
 
 @define(eq=False)
-class Rate:
+class Rate(Refill):
     """Keeps the level of the server's bucket: what it refills, less what was sent.
 
     Between two moments with nothing left, what was granted is what became free: so the rate is measured, whatever the
     limit is, and whoever else uses the key.
 
     Attributes:
-        rate: Requests that become free each second.
-        limit: Requests that can gather at most.
         at: When it was empty last.
         proven: Whether the rate was measured; else it is a guess.
         window: Seconds in which everything refills, if that is known.
         level: Requests that are free at `at`.
-        successor: Another law, if the answers prove this one wrong.
     """
 
-    rate: float
-    limit: float
     at: float
     proven: bool = field(default=True, kw_only=True)
     window: float | None = field(default=None, kw_only=True)
     level: float = field(default=0.0, init=False)
-    successor: Law | None = field(default=None, init=False)
-    _slots: Slots = field(factory=Slots, init=False)
     _backlog: float = field(default=0.0, init=False)
     _base: float = field(init=False)  # the rate before it went faster
     _steps: int = field(default=0, init=False)
@@ -75,21 +66,11 @@ class Rate:
         return cls(rate, limit, at, proven=False, window=window)
 
     @property
-    def kind(self) -> str:
-        """How it counts."""
-        return "refill"
-
-    @property
     def refill(self) -> float:
         """Seconds in which everything refills."""
         if self.window is not None:
             return self.window
         return self.limit / max(self.rate, 1 / self._token if self._token else 0.0)
-
-    @property
-    def turns_at(self) -> float:
-        """There is no window to begin."""
-        return math.inf
 
     def relimit(self, limit: int) -> None:
         """Take a limit that the server has told."""
@@ -106,7 +87,7 @@ class Rate:
         if lane is Lane.INTERACTIVE:
             return max(1 - level, 0.0) / self.rate
         if backlog <= level - self._cushion:
-            return 0.0 if in_flight < _BURST else math.inf
+            return 0.0 if in_flight < BURST else math.inf
         return self._slots.wait(now)
 
     def take(self, turn: Turn) -> None:
@@ -114,9 +95,6 @@ class Rate:
         self._use(turn.sent_at)
         self._slots.take(turn.sent_at, 1 / self._speed(turn.sent_at))
         self._grow(turn.sent_at)
-
-    def passed(self, turn: Turn) -> None:
-        """Note that a request was admitted."""
 
     def give_back(self) -> None:
         """Note that a request was refused: the server has not counted it."""
@@ -138,18 +116,6 @@ class Rate:
     def note(self, reading: Reading) -> None:
         """Take what the answer to a request tells of the limit: then nothing has to be guessed any more."""
         self.successor = Told.of_shared(reading, self.refill)
-
-    def ends_in(self, count: float, now: float) -> float:
-        """Return the seconds until so many more have left, if nothing changes."""
-        return max(count - self._level(now), 0.0) / self._nominal
-
-    def view(self, now: float) -> View:
-        """Return what is known."""
-        return View(max(int(self._level(now)), 0), self.rate)
-
-    @property
-    def _nominal(self) -> float:
-        return self.rate
 
     @property
     def _cushion(self) -> float:

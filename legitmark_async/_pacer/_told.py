@@ -4,42 +4,33 @@ import math
 
 from attrs import define, field
 
-from legitmark_async._pacer._law import Hold, Law, View
-from legitmark_async._pacer._slots import Slots
+from legitmark_async._pacer._law import Hold
+from legitmark_async._pacer._refill import BURST, Refill
 from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
 
 # It goes at the limit's rate with this share of the limit left, slower with less and faster with more, within bounds.
 _CUSHION, _SMALLEST_CUSHION = 0.04, 2.0
 _SLOWEST, _FASTEST = 0.1, 3.0
-# So many may fly at once while what has gathered is spent at once.
-_BURST = 16
 # A rate that is told is taken if so much is missing, and counts so much; no time until all is free is shorter (s).
 _FEWEST, _GAIN, _SHORTEST = 20, 0.1, 0.001
 
 
 @define(eq=False)
-class Told:
+class Told(Refill):
     """Follows what answers tell to be left.
 
     Whoever is told the same does the same: so several processes of one key share it without knowing of each other.
 
     Attributes:
-        rate: Requests that become free each second.
-        limit: Requests that can gather at most.
         level: Requests that are left at `at`.
         at: When the last answer told it.
         fills: Whether it refills evenly, and the reset tells when it is full: a bucket.
-        successor: None ever takes its place.
     """
 
-    rate: float
-    limit: int
     level: float
     at: float
     fills: bool
-    successor: Law | None = field(default=None, init=False)
     _free_at: float = field(default=-math.inf, init=False)
-    _slots: Slots = field(factory=Slots, init=False)
 
     @classmethod
     def of_bucket(cls, reading: Reading) -> "Told":
@@ -52,16 +43,6 @@ class Told:
     def of_shared(cls, reading: Reading, period: float) -> "Told":
         """Make one of what a sliding window tells of which others use a part."""
         return cls(reading.limit / period, reading.limit, reading.left, reading.now, fills=False)
-
-    @property
-    def kind(self) -> str:
-        """How it counts."""
-        return "refill"
-
-    @property
-    def turns_at(self) -> float:
-        """There is no window to begin."""
-        return math.inf
 
     def relimit(self, limit: int) -> None:
         """Take a limit that the server has told."""
@@ -78,7 +59,7 @@ class Told:
         if lane is Lane.INTERACTIVE:
             return 0.0
         if backlog <= level - self._cushion:
-            return 0.0 if in_flight < _BURST else math.inf
+            return 0.0 if in_flight < BURST else math.inf
         return self._slots.wait(now)
 
     def take(self, turn: Turn) -> None:
@@ -86,9 +67,6 @@ class Told:
         self.opened(turn)
         speed = self.rate * min(max(self.level / self._cushion, _SLOWEST), _FASTEST)
         self._slots.take(turn.sent_at, 1 / speed)
-
-    def passed(self, turn: Turn) -> None:
-        """Note that a request was admitted."""
 
     def give_back(self) -> None:
         """Note that a request was refused: the next answer tells what is left."""
@@ -113,14 +91,6 @@ class Told:
             self.level = reading.left
             self._free_at = reading.resets_at if reading.remaining <= 0 else reading.now
         self.at = reading.now
-
-    def ends_in(self, count: float, now: float) -> float:
-        """Return the seconds until so many more have left, if nothing changes."""
-        return max(count - self._level(now), 0.0) / self.rate
-
-    def view(self, now: float) -> View:
-        """Return what is known."""
-        return View(max(int(self._level(now)), 0), self.rate)
 
     @property
     def _cushion(self) -> float:
