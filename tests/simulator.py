@@ -24,6 +24,8 @@ from legitmark_async.sandbox._limits import NANOSECONDS, Gauge, Limiter
 
 T = TypeVar("T")
 
+# No run needs so many rounds of the loop at one and the same instant.
+_MOST_ROUNDS = 100_000
 _TYPES = {"partner": LimitType.PARTNER, "user": LimitType.USER}
 
 
@@ -43,11 +45,16 @@ class _Jump(selectors.DefaultSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
         self._loop = loop
+        self._rounds, self._rounds_since = 0, 0.0
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
             raise RuntimeError("everybody waits, and no timer is set: the run hangs")
         self._loop.now += max(timeout, 0.0)
+        self._rounds = self._rounds + 1 if self._loop.now == self._rounds_since else 0
+        self._rounds_since = self._loop.now
+        if self._rounds > _MOST_ROUNDS:
+            raise RuntimeError("something goes round and round at one instant: the run hangs")
         return []
 
 

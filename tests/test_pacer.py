@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+from contextlib import closing
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from simulator import VirtualLoop
 
 from legitmark_async import ConfigurationError
 from legitmark_async._pacer import Gate, Lane, Pacer, Refusal, TooLateError
@@ -61,6 +63,27 @@ def close(pacer: Pacer, hold: float = 10.0) -> None:
     turn = pacer.try_acquire(0.0)
     assert turn is not None
     assert pacer.refused(turn, Refusal(PARTNER, resets_in=hold))
+
+
+def test_timer_that_ends_at_once() -> None:
+    """A wait too short for the clock to tell does not keep the loop busy at one and the same instant for ever."""
+
+    class AlmostOpen(Gate):
+        def delay(self, now: float, lane: Lane, endpoint: str, backlog: float) -> float:
+            return super().delay(now, lane, endpoint, backlog) if now > 4000.0 else 1e-14
+
+    async def main() -> tuple[int, float]:
+        loop = asyncio.get_running_loop()
+        turn = await Pacer(AlmostOpen(4, lambda: 0.5), clock=loop.time, sleep=asyncio.sleep).acquire()
+        return turn.number, loop.time()
+
+    loop = VirtualLoop()
+    loop.now = 4000.0
+    with closing(loop):
+        number, now = loop.run_until_complete(main())
+
+    assert number == 1
+    assert 4000.0 < now < 4000.001
 
 
 async def test_turn_at_once() -> None:

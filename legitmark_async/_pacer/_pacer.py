@@ -11,6 +11,9 @@ from legitmark_async.errors import ConfigurationError
 from legitmark_async.models import Limit, RateLimit
 from legitmark_async.options import Clock, Sleep
 
+# No timer is shorter (s): one that ends at the instant at which it was set would be set again and again.
+_SHORTEST_TIMER = 1e-6
+
 
 class TooLateError(Exception):
     """A turn would come after the caller's deadline.
@@ -175,7 +178,7 @@ class Pacer:
         while self._queue and delay <= 0:
             delay = self._serve_one(now)
         if self._queue and delay < math.inf:
-            self._arm(now + delay, delay)
+            self._arm(now, max(delay, _SHORTEST_TIMER))
 
     def _serve_one(self, now: float) -> float:
         """Give a turn to the first who may leave, and return 0; or else the seconds until anybody may."""
@@ -191,7 +194,8 @@ class Pacer:
             shortest = min(shortest, delay)
         return shortest
 
-    def _arm(self, wakes_at: float, delay: float) -> None:
+    def _arm(self, now: float, delay: float) -> None:
+        wakes_at = now + delay
         if self._timer is not None:
             if self._wakes_at <= wakes_at:
                 return

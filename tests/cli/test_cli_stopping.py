@@ -51,16 +51,15 @@ def test_signal(start: Start, serve: Serve, file: Path, number: signal.Signals) 
 
 def test_second_signal(start: Start, serve: Serve, file: Path) -> None:
     """A second Ctrl-C doesn't wait for what is in flight: that is then unknown."""
-    process = start("create-many", str(file), "--concurrency", "4", **serve("--latency", "30"))
+    process = start("create-many", str(file), "--concurrency", "4", **serve("--latency", "60"))
     time.sleep(1.5)
 
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    began = time.monotonic()
+    # Far less than the answers take, and time enough for a busy machine.
     out, words = process.communicate(timeout=15)
 
-    assert time.monotonic() - began < 3
     assert process.returncode == 130
     assert [json.loads(line)["status"] for line in out.splitlines()] == ["unknown"] * 4
     assert b"Traceback" not in words
