@@ -26,6 +26,8 @@ _RAMP, _RAMP_FACTOR = 0.25, 1.5
 _QUIET, _LONGEST_QUIET, _STEPS = 0.45, 8, (0.05, 0.4, 1.0)
 # A refusal before anything could be measured: so much less, but not more often than in this share of a refill.
 _LESS, _LESS_UNPROVEN, _SELDOM = 0.9, 0.7, 0.1
+# How long it takes until the next place is free is told at any moment of that time; the longest of so many is about it.
+_TELLING = 4
 
 
 @define(eq=False)
@@ -55,6 +57,7 @@ class Rate(Refill):
     _granted: int = field(default=0, init=False)  # since then
     _lessened_at: float = field(default=-math.inf, init=False)
     _token: float = field(default=0.0, init=False)  # the longest wait for the next place that was told
+    _tokens: int = field(default=0, init=False)  # how many were told
 
     def __attrs_post_init__(self) -> None:
         self._empty_at = self._quiet_since = self.at
@@ -70,7 +73,7 @@ class Rate(Refill):
         """Seconds in which everything refills."""
         if self.window is not None:
             return self.window
-        return self.limit / max(self.rate, 1 / self._token if self._token else 0.0)
+        return self.limit / max(self.rate, 1 / self._token if self._tokens >= _TELLING else 0.0)
 
     def relimit(self, limit: int) -> None:
         """Take a limit that the server has told."""
@@ -104,7 +107,8 @@ class Rate(Refill):
         """Note that nothing was left, and return how long to wait."""
         now, told = refused.now, refused.told
         self._measure(now)
-        self._token = max(self._token, told.resets_in or 0.0)
+        if told.resets_in:
+            self._token, self._tokens = max(self._token, told.resets_in), self._tokens + 1
         self.level, self.at = 0.0, now
         self._quiet_since = now
         return Hold.of_refill(told, self._nominal, self.refill)

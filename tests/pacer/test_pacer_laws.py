@@ -546,9 +546,14 @@ class TestRate:
         law = Rate(10.0, 100, 0.0)
         refills = [Rate(10.0, 100, 0.0, window=7.0).refill, law.refill]
 
-        refuse(law, 1.0, Refusal(resets_in=0.05))
+        # Each tells some part of that time: so one of them alone tells little.
+        for at, resets_in in ((1.0, 0.001), (1.01, 0.05), (1.02, 0.02), (1.03, 0.03)):
+            refuse(law, at, Refusal(resets_in=resets_in))
+            refills.append(100 / law.rate if law.refill == 100 / law.rate else law.refill)
 
-        assert [*refills, law.refill] == [7.0, 10.0, 5.0]
+        assert refills[:2] == [7.0, 10.0]
+        assert refills[5] == 5.0
+        assert all(refill >= 10.0 for refill in refills[2:5])
 
     def test_pace(self) -> None:
         """From empty it goes at the rate, what has gathered is spent soon, and an interactive call needs one alone."""
