@@ -21,4 +21,6 @@ class Slots:
     def take(self, now: float, gap: float) -> None:
         """Take the slot that is due; the one after it comes a gap later."""
         credit = min(max(_CREDIT_SLOTS * gap, _SHORTEST_CREDIT), _LONGEST_CREDIT)
-        self._next_at = max(self._next_at, now - credit) + gap
+        # The first slot was not missed: there is nothing to make up for.
+        due_at = max(self._next_at, now - credit) if self._next_at > -math.inf else now
+        self._next_at = due_at + gap

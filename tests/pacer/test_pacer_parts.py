@@ -225,6 +225,7 @@ def test_slots(gap: float, at_once: int) -> None:
     """A late timer makes up for four slots, or for those of 20 to 250 ms, and then they come in even steps."""
     slots = Slots()
     slots.take(0.0, gap)
+    assert slots.wait(0.0) == gap
 
     now, taken = 100.0, 0
     while slots.wait(now) == 0.0:
