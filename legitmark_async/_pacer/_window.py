@@ -47,7 +47,7 @@ class Window(Spending):
         now, doubted = turn.sent_at, self._doubted
         if doubted is not None and now < (doubted.resets_at or 0.0) - self._tolerance:
             # A place came free before the reset: so a part of the last window is in view.
-            used = 0 if doubted.canary else self.used
+            used = 0 if self.phase.advance(doubted.now) else self.used
             self.successor = Counter.of_window(self.phase, self.budget.limit, used, doubted.now)
             self.successor.opened(turn)
             return

@@ -255,18 +255,19 @@ class TestWindow:
         assert law.successor is not None
         assert law.successor.view(11.0).per_second == 5.0
 
-    @pytest.mark.parametrize(("canary", "used"), [(False, 80), (True, 0)])
-    def test_counter(self, *, canary: bool, used: int) -> None:
+    @pytest.mark.parametrize(("at", "used", "free"), [(5.0, 80, 3), (10.0, 0, 9)], ids=["midway", "at its end"])
+    def test_counter(self, at: float, used: int, free: int) -> None:
         """Asked back before the reset, and then let in: that is a sliding counter."""
         law = window()
         send(law, 0.0, 80)
 
-        hold = refuse(law, 5.0, Refusal(resets_in=5.0, asked=1.0), canary=canary)
-        law.opened(turn(6.0))
+        hold = refuse(law, at, Refusal(resets_in=5.0 if at < 10.0 else 10.0, asked=1.0), canary=at == 10.0)
+        law.opened(turn(at + 1))
 
         assert hold == Hold(1.0)
         assert isinstance(law.successor, Counter)
-        assert law.successor.used == used + 1
+        assert (law.successor.used, law.successor.phase.start) == (used + 1, at // 10 * 10)
+        assert law.successor.view(at + 1).remaining == free
 
     def test_rounded_down(self) -> None:
         """Asked back before the reset, and then refused again: so Retry-After is rounded down, and the reset counts."""
