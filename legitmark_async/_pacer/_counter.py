@@ -19,6 +19,8 @@ _QUIET, _LONGEST_QUIET = 2, 8
 # So many requests more or less than we thought are an error of ours. So many less, at least such a share of the limit,
 # so often: others use the key, and the counts are not ours alone.
 _ERROR, _STRAY, _STRAYS = 5.0, 0.03, 2
+# So many refusals in one window: the counts are not the server's.
+_REFUSALS = 5
 # What is told is rounded, and the answer to the last request is not the last that counts.
 _ROUNDED, _LATE = 1.0, 0.5
 
@@ -40,6 +42,7 @@ class Counter(Rate):
     _quiet_after: int = field(default=_QUIET, init=False)
     _trials: set[int] = field(factory=set[int], init=False)  # who left although nothing should have been free
     _strays: int = field(default=0, init=False)
+    _refusals: int = field(default=0, init=False)  # of this window
     _told: bool = field(default=False, init=False)
 
     @classmethod
@@ -97,12 +100,10 @@ class Counter(Rate):
         self.used += stray + _LATE
         if self._probing:
             self._end_probe(quiet_after=min(2 * self._quiet_after, _LONGEST_QUIET))
-        elif self._count_stray(stray) and not self._told:
+        elif self._count_refusal(stray, now) and not self._told:
             pace = max(self._granted, 1) / max(self.at - self._empty_at, 0.1 * self.phase.period)
             self.successor = Rate.of_share(pace, self.limit, now, self.phase.period)
-        hold = super().refused(refused)
-        self._empty_at, self._granted = now, 0
-        return hold
+        return super().refused(refused)
 
     def note(self, reading: Reading) -> None:
         """Take what the answer to a request tells of the limit."""
@@ -130,6 +131,13 @@ class Counter(Rate):
         self._probing, self._quiet_after = False, quiet_after
         self._trials.clear()
 
+    def _count_refusal(self, stray: float, now: float) -> bool:
+        self._refusals += 1
+        often = self._count_stray(stray) or self._refusals >= _REFUSALS
+        if self._refusals == 1 and not often:
+            self._empty_at, self._granted = now, 0
+        return often
+
     def _count_stray(self, stray: float) -> bool:
         self._strays += stray > max(_STRAY * self.limit, _ERROR)
         return self._strays >= _STRAYS
@@ -139,7 +147,7 @@ class Counter(Rate):
         if windows >= 1:
             self.before = self.used if windows == 1 else 0.0
             self.used = 0.0
-            self._strays = max(self._strays - 1, 0)
+            self._strays, self._refusals = max(self._strays - 1, 0), 0
             self.rate = max(self.before, 1.0) / self.phase.period
         return self.limit - self.before * (1 - (now - self.phase.start) / self.phase.period) - self.used
 

@@ -5,8 +5,9 @@ import math
 from attrs import define, field
 
 from legitmark_async._pacer._budget import Budget
+from legitmark_async._pacer._counter import Counter
 from legitmark_async._pacer._law import UNKNOWN, Hold, Law, View
-from legitmark_async._pacer._phase import Bounds, Phase, likely_period
+from legitmark_async._pacer._phase import Bounds, Phase, likely_period, longest_likely
 from legitmark_async._pacer._rate import Rate
 from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
 from legitmark_async._pacer._window import Window
@@ -25,6 +26,10 @@ _FIRST_REFILL = 10.0
 _ALIKE, _FEWEST = 0.02, 2
 # Granted so much of what the window before did: it may well be another one like it.
 _LIKELY = 0.9
+# If so many should have been free already when none was, they became so all at once: at a reset.
+_DUE = 4.0
+# Closed again for less than this share of the time that it took to open first: so it was not until the next reset.
+_SOONER = 0.75
 # Retry-After is in whole seconds: it means the instant of the reset if it lies within one of it.
 _SAME_INSTANT = 1.0
 # Two resets that are further apart than this share of the first wait are those of two windows.
@@ -40,6 +45,7 @@ class _Cycle:
     granted: int = 0
     exhausted_at: float = 0.0
     closed_until: float = 0.0
+    told: bool = False  # how long to wait
     resets_at: float | None = None
 
 
@@ -102,6 +108,7 @@ class Discovery:
     def refused(self, refused: Refused) -> Hold:
         """Note that nothing was left, and return how long to wait."""
         cycle, resets_at = self._cycle, refused.resets_at
+        cycle.told = refused.told.asked is not None
         cycle.closed_until = refused.turn.sent_at + max((refused.told.asked or 0.0) - 1, 0.0)
         if not refused.canary:
             cycle.exhausted_at = refused.turn.sent_at
@@ -191,4 +198,14 @@ class Discovery:
             shortest = min(max(one.closed_until - one.opened_at for one in (before, cycle)), longest)
             budget = Budget(min(cycle.granted, before.granted))
             return Window(Phase(cycle.opened_at, longest), budget, Bounds(shortest, longest))
+        if before.told and self._came_at_once(before, cycle) and lengths[1] < _SOONER * lengths[0]:
+            # Nothing became free until the first reset, and then evenly: what was used before it is still in view.
+            shortest = before.closed_until - before.opened_at - lengths[0] / before.granted
+            period = longest_likely(shortest, lengths[0])
+            phase = Phase(before.opened_at + period, period)
+            return Counter.of_window(phase, before.granted, cycle.granted, cycle.exhausted_at)
         return Rate(cycle.granted / lengths[1], max(before.granted, cycle.granted), cycle.exhausted_at, proven=False)
+
+    def _came_at_once(self, before: _Cycle, cycle: _Cycle) -> bool:
+        pace = cycle.granted / max(cycle.exhausted_at - before.exhausted_at, _INSTANT)
+        return pace * (before.closed_until - before.exhausted_at) >= _DUE

@@ -19,6 +19,11 @@ def likely_period(shortest: float, longest: float, noise: float = _NOISE) -> flo
     return next((float(usual) for usual in _USUAL if shortest - noise <= usual <= longest + noise), shortest)
 
 
+def longest_likely(shortest: float, longest: float) -> float:
+    """Return the length of a window that lies between two bounds, if it was looked for as soon as it could end."""
+    return next((float(usual) for usual in reversed(_USUAL) if shortest <= usual <= longest + _NOISE), longest)
+
+
 def _plausible(period: float) -> float:
     return max(period, _SHORTEST)
 
@@ -44,6 +49,20 @@ class Bounds:
     def pass_(self, elapsed: float) -> float:
         """Note that a window began no later than so long after the last, and return when to look for the next."""
         self.longest = min(self.longest, elapsed)
+        return self._middle()
+
+    def refuse_place(self, age: float) -> float | None:
+        """Note that the use a limit ago was still counted at such an age.
+
+        Returns:
+            At which age to look again; None if no window is of such a length, so that it means something else.
+        """
+        if not self.shortest < age < self.longest:
+            return None
+        self.shortest = age
+        return self._middle()
+
+    def _middle(self) -> float:
         wide = self.longest - self.shortest > _CLOSE * self.longest
         return (self.longest + self.shortest) / 2 if wide else self.longest
 

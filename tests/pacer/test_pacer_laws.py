@@ -741,6 +741,20 @@ class TestCounter:
         assert (law.successor and law.successor.kind) == (rate and "refill")
         assert (law.successor and law.successor.view(4.0).per_second) == rate
 
+    @pytest.mark.parametrize("told", [False, True])
+    def test_refused_often(self, *, told: bool) -> None:
+        """Refused again and again in one window, the counts are not the server's: then it is a rate, unless told."""
+        law = counter(0, 100)
+        if told:
+            law.note(reading(0, 10.0, 0.0))
+
+        for number in range(5):
+            at = 2.0 + number / 2
+            send(law, at, 5)
+            refuse(law, at, Refusal(asked=1.0))
+
+        assert (law.successor and law.successor.view(4.0)) == (None if told else View(0, 10.0))
+
     @pytest.mark.parametrize(("left", "free"), [(30, 31), (48, 49), (50, 50), (54, 50), (70, 66)])
     def test_told(self, left: int, free: int) -> None:
         """What is told is taken if it is less than thought, or much more."""
@@ -903,6 +917,31 @@ class TestDiscovery:
         assert isinstance(law.successor, Window if period else Rate)
         assert law.successor.view(20.0).per_second == per_second
         assert law.successor.turns_at == (20.0 + period if period else INF)
+
+    @pytest.mark.parametrize(
+        ("asked", "again_at", "period"),
+        [
+            pytest.param(9.0, 12.0, 10.0, id="a usual window"),
+            pytest.param(10.8, 12.0, 10.4, id="any window"),
+            pytest.param(None, 12.0, None, id="no wait told"),
+            pytest.param(9.0, 19.0, None, id="closed for long again"),
+            pytest.param(1.0, 12.0, None, id="perhaps free all the time"),
+        ],
+    )
+    def test_counter(self, asked: float | None, again_at: float, period: float | None) -> None:
+        """Nothing free until a reset, and then some at once and the rest evenly: that is a sliding counter."""
+        law = discovery()
+        refuse(law, 0.5, Refusal(asked=asked))
+        law.opened(turn(10.4))
+
+        send(law, 10.6, 6)
+        refuse(law, 11.0, Refusal(asked=1.0))
+        law.opened(turn(again_at))
+
+        assert isinstance(law.successor, Counter if period else Rate)
+        if isinstance(law.successor, Counter):
+            phase = law.successor.phase
+            assert (phase.start, phase.period, law.successor.used) == (period, period, 8)
 
     @pytest.mark.parametrize(
         ("granted", "asked", "hold"),

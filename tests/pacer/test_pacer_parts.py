@@ -5,7 +5,7 @@ import math
 import pytest
 
 from legitmark_async._pacer._budget import Budget, Reserve
-from legitmark_async._pacer._phase import Bounds, Phase, likely_period
+from legitmark_async._pacer._phase import Bounds, Phase, likely_period, longest_likely
 from legitmark_async._pacer._queue import Queue
 from legitmark_async._pacer._resets import Move, Resets
 from legitmark_async._pacer._slots import Slots
@@ -86,6 +86,31 @@ def test_bounds(passed: list[float], refused: list[float], tried: list[float]) -
     found = [*map(bounds.pass_, passed), *map(bounds.refuse, refused)]
 
     assert found == pytest.approx(tried)
+
+
+@pytest.mark.parametrize(
+    ("age", "looked_for", "shortest"),
+    [
+        pytest.param(6.0, 8.0, 6.0, id="younger than it is given back"),
+        pytest.param(9.9, 10.0, 9.9, id="close to the longest"),
+        pytest.param(3.9, None, 4.0, id="younger than any"),
+        pytest.param(10.0, None, 4.0, id="older than any"),
+    ],
+)
+def test_bounds_of_a_place(age: float, looked_for: float | None, shortest: float) -> None:
+    """A place that isn't given back at an age tells how long a period is at least, or that it is something else."""
+    bounds = Bounds(4.0, 10.0)
+
+    assert (bounds.refuse_place(age), bounds.shortest) == (looked_for, shortest)
+
+
+@pytest.mark.parametrize(
+    ("shortest", "longest", "period"),
+    [(1.0, 2.05, 2.0), (59.3, 61.2, 60.0), (1.0, 1.995, 2.0), (40.2, 41.2, 41.2), (2.1, 2.9, 2.9)],
+)
+def test_longest_likely(shortest: float, longest: float, period: float) -> None:
+    """Looked for as soon as it could end, a window is the longest usual one that it can be."""
+    assert longest_likely(shortest, longest) == period
 
 
 def close_quietly(budget: Budget, windows: int) -> list[int]:
