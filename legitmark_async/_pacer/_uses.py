@@ -47,6 +47,10 @@ class Uses:
         if self._instants:
             self._instants.pop()
 
+    def age(self, now: float) -> float | None:
+        """Return the age (s) of the use whose place the next request takes; None if it takes a place of its own."""
+        return now - self._instants[-self.limit] if self.complete else None
+
     def free_in(self, now: float, period: float, spare: int = 0) -> float:
         """Return the seconds until a place is free, by our own uses, and as many more as are to be spared."""
         closed = max(self.closed_until - now, 0.0)

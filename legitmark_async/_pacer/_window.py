@@ -117,6 +117,8 @@ class Window(Spending):
 
     def _refused_vaguely(self, refused: Refused) -> Hold:
         short = self.used < self.budget.size
+        if short and not refused.canary and (hold := self._refused_place(refused)) is not None:
+            return hold
         if refused.canary and self.bounds is not None:
             self.phase.period = self.bounds.refuse(refused.turn.sent_at - self.phase.start)
         elif short and self.bounds is not None and self.budget.shortfalls:
@@ -126,6 +128,17 @@ class Window(Spending):
         else:
             self._spend(refused.turn)
         return Hold(max(self.turns_at - refused.now, 0.0), exact=True)
+
+    def _refused_place(self, refused: Refused) -> Hold | None:
+        # Whatever kind of window it is: the use a limit ago was one of this window, so that it lasts longer than since.
+        sent_at = refused.turn.sent_at
+        age = self._uses.age(sent_at)
+        period = None if age is None or self.bounds is None else self.bounds.refuse_place(age)
+        if age is None or period is None:
+            return None
+        self.phase.start, self.phase.period = sent_at - age, period
+        self.used = self.budget.size
+        return Hold(self.turns_at - refused.now, exact=True)
 
     def _as_shared(self, now: float) -> Law:
         limit, period = self.budget.limit, self.phase.period

@@ -323,6 +323,23 @@ class TestWindow:
 
         assert found == [(Hold(9.0, exact=True), "window"), (Hold(2.0), "refill")]
 
+    def test_refused_midway(self) -> None:
+        """Refused in the midst of a window, the use a limit ago was its first, and it lasts longer than since then."""
+        law = window(shortest=8.0)
+        for at in (0.0, 4.0):
+            send(law, at, 50)
+        law.opened(turn(10.0))
+        period = law.phase.period
+        send(law, 10.0, 49)
+
+        holds = [refuse(law, 4.0 + period), refuse(law, 4.5 + period, canary=True)]
+
+        assert period == 9.0
+        assert [hold.seconds for hold in holds] == pytest.approx([0.5, 0.5])
+        assert (law.kind, law.phase.start, law.phase.period, law.used) == ("window", 4.0, 10.0, 100)
+        law.opened(turn(14.0))
+        assert (law.phase.start, law.used) == (14.0, 1)
+
     def test_no_strangers(self) -> None:
         """A canary that is refused after a whole budget shows no strangers."""
         law = window()
