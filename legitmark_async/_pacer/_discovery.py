@@ -189,7 +189,7 @@ class Discovery:
             return Rate(limit / _FIRST_REFILL, limit, cycle.exhausted_at, proven=False)
         # 3. A window: it began between the first request and its answer, and another one begins at the reset.
         period = likely_period(resets_at - cycle.answered_at, period)
-        return Window(Phase(resets_at - period, period, resets_at), Budget(limit))
+        return Window(Phase(resets_at - period, period, resets_at), Budget(limit), granted=cycle.granted)
 
     def _seen(self, before: _Cycle, cycle: _Cycle, now: float) -> Law:
         lengths = max(cycle.opened_at - before.opened_at, _INSTANT), max(now - cycle.opened_at, _INSTANT)
@@ -198,7 +198,7 @@ class Discovery:
             shortest = min(max(one.closed_until - one.opened_at for one in (before, cycle)), longest)
             budget = Budget(min(cycle.granted, before.granted))
             return Window(Phase(cycle.opened_at, longest), budget, Bounds(shortest, longest))
-        if before.told and self._came_at_once(before, cycle) and lengths[1] < _SOONER * lengths[0]:
+        if self._came_at_once(before, cycle) and lengths[1] < _SOONER * lengths[0]:
             # Nothing became free until the first reset, and then evenly: what was used before it is still in view.
             shortest = before.closed_until - before.opened_at - lengths[0] / before.granted
             period = longest_likely(shortest, lengths[0])
@@ -207,5 +207,7 @@ class Discovery:
         return Rate(cycle.granted / lengths[1], max(before.granted, cycle.granted), cycle.exhausted_at, proven=False)
 
     def _came_at_once(self, before: _Cycle, cycle: _Cycle) -> bool:
+        if not before.told or cycle.granted >= before.granted:
+            return False
         pace = cycle.granted / max(cycle.exhausted_at - before.exhausted_at, _INSTANT)
         return pace * (before.closed_until - before.exhausted_at) >= _DUE

@@ -17,6 +17,8 @@ from legitmark_async._pacer._turn import Reading, Refused, Turn
 _SOONER = 0.15
 # Who got so much of a window had it alone.
 _OURS = 0.9
+# What the last window leaves over tells a counter from strangers so early in the next, to such a share of the limit.
+_EARLY, _ERROR = 0.5, 0.02
 # A reset that moves by more windows is that of much longer ones.
 _SILENT = 8
 # Refusals in the midst of a window after which it is none.
@@ -38,6 +40,9 @@ class Window(Spending):
         if tried:
             self._settle(refills_at_once=False)
         resets_at = refused.resets_at
+        if resets_at is not None and self._left_by_last(refused.turn, resets_at):
+            self.successor = Counter.of_window(self.phase, self.budget.limit, self.used, refused.turn.sent_at)
+            return self.successor.refused(refused)
         if resets_at is not None:
             return self._refused_until(refused, resets_at)
         return Hold(self._free_in(refused.now), exact=True) if tried else self._refused_vaguely(refused)
@@ -104,6 +109,13 @@ class Window(Spending):
             return hold
         self._spend(refused.turn)
         return hold
+
+    def _left_by_last(self, turn: Turn, resets_at: float) -> bool:
+        limit, passed = self.budget.limit, (turn.sent_at - self.phase.start) / self.phase.period
+        if self.refills_at_once is False or passed > _EARLY or abs(resets_at - self.turns_at) > self._tolerance:
+            return False
+        left = limit - self._granted_before * (1 - passed)
+        return self._granted_before >= _OURS * limit and abs(self.used - left) <= _ERROR * limit
 
     def _begin_full(self, refused: Refused, resets_at: float) -> Hold:
         ours = self._granted >= _OURS * self.budget.size

@@ -269,6 +269,26 @@ class TestWindow:
         assert (law.successor.used, law.successor.phase.start) == (used + 1, at // 10 * 10)
         assert law.successor.view(at + 1).remaining == free
 
+    @pytest.mark.parametrize(
+        ("granted", "at", "used", "kind"),
+        [
+            pytest.param(100, 12.0, 21, "sliding counter", id="as much as it leaves over"),
+            pytest.param(100, 12.0, 30, "window", id="another number"),
+            pytest.param(60, 12.0, 52, "window", id="not all ours"),
+            pytest.param(100, 16.0, 61, "window", id="late in the window"),
+        ],
+    )
+    def test_left_by_last(self, granted: int, at: float, used: int, kind: str) -> None:
+        """Refused early in a window, after as many as the share of the last one leaves over: a sliding counter."""
+        law = window()
+        send(law, 5.0, granted)
+        law.opened(turn(10.0))
+        send(law, 10.0, used - 1)
+
+        refuse(law, at, Refusal(resets_in=20.0 - at, asked=20.0 - at))
+
+        assert (law.successor or law).kind == kind
+
     def test_rounded_down(self) -> None:
         """Asked back before the reset, and then refused again: so Retry-After is rounded down, and the reset counts."""
         law = window()
@@ -959,6 +979,19 @@ class TestDiscovery:
         if isinstance(law.successor, Counter):
             phase = law.successor.phase
             assert (phase.start, phase.period, law.successor.used) == (period, period, 8)
+
+    @pytest.mark.parametrize("granted", [0, 1])
+    def test_refused_at_once(self, granted: int) -> None:
+        """Refused again and again at the same instant, with nothing or next to nothing granted: no law breaks."""
+        law = discovery(granted)
+
+        for _ in range(2):
+            refuse(law, 1.0, Refusal(asked=0.0))
+            law.opened(turn(1.0))
+        refuse(law, 1.0, Refusal(asked=9.0))
+
+        assert law.successor is not None
+        assert law.successor.delay(50.0, BULK, 1, 0) < 50.0
 
     @pytest.mark.parametrize(
         ("granted", "asked", "hold"),
