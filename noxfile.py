@@ -65,7 +65,7 @@ def _wheel(session: nox.Session) -> str:
 
 @nox.session(python=TESTED)
 def tests(session: nox.Session) -> None:
-    """Run the tests against the built wheel: without the speed-ups on the oldest Python, with coverage on the newest."""
+    """Run the tests against the built wheel, on the oldest Python without speed-ups, on the newest with coverage."""
     extras = "cli" if session.python == TESTED[0] else "cli,speed"
     _install(session, "test", package=f"{_wheel(session)}[{extras}]")
     # In a flat layout the tests would import the working tree, not the wheel.

@@ -48,7 +48,9 @@ class Resets:
         known, resets_at = self._mark, self._resets_at
         self.by = 0.0 if known is None else reading.mark - known
         if known is not None and abs(self.by) <= (_SAME if reading.exact else _SAME_SECOND):
-            # The mark stays as well: small steps add up.
+            # The mark stays as well: small steps add up. Of the very same one the last answer knows best when it is.
+            if self.by == 0:
+                self._resets_at = reading.resets_at
             return Move.STAYS
         self._mark, self._resets_at = reading.mark, reading.resets_at
         if known is None:

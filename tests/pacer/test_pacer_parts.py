@@ -293,6 +293,17 @@ def test_resets(answers: list[tuple[float, float]], *, exact: bool, move: Move) 
     assert moves[-1] is not Move.TURNS or resets.by == 10.0
 
 
+def test_reset_known_better() -> None:
+    """An instant that is told again may be known better by then: the last answer says when it is reached."""
+    resets = Resets()
+    moves = [
+        resets.follow(Reading(100, 50, 50, resets_at, mark, exact=False, sent_at=sent_at, now=sent_at), 10.0)
+        for resets_at, mark, sent_at in ((10.9, 1010.0, 1.0), (10.0, 1010.0, 5.0), (20.0, 1020.0, 10.1))
+    ]
+
+    assert moves == [Move.STAYS, Move.STAYS, Move.TURNS]
+
+
 def make_queue(interactive: str = "", bulk: str = "") -> Queue[str]:
     """Let everybody wait whose letters these are."""
     queue: Queue[str] = Queue()
