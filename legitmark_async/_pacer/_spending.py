@@ -56,7 +56,7 @@ class Spending:
     _probe: int | None = field(default=None, init=False)
     _last: Turn | None = field(default=None, init=False)
     _in_flight: int = field(default=0, init=False)
-    _granted: int = field(default=0, kw_only=True)  # in the current window
+    _granted: int = field(default=0, kw_only=True, alias="granted")  # in the current window
     _granted_before: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
