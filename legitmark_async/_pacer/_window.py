@@ -40,12 +40,12 @@ class Window(Spending):
         if tried:
             self._settle(refills_at_once=False)
         resets_at = refused.resets_at
-        if resets_at is not None and self._left_by_last(refused.turn, resets_at):
+        if resets_at is None:
+            return Hold(self._free_in(refused.now), exact=True) if tried else self._refused_vaguely(refused)
+        if self._left_by_last(refused.turn, resets_at):
             self.successor = Counter.of_window(self.phase, self.budget.limit, self.used, refused.turn.sent_at)
             return self.successor.refused(refused)
-        if resets_at is not None:
-            return self._refused_until(refused, resets_at)
-        return Hold(self._free_in(refused.now), exact=True) if tried else self._refused_vaguely(refused)
+        return self._refused_until(refused, resets_at)
 
     def opened(self, turn: Turn) -> None:
         """Note that a canary was admitted."""
@@ -145,8 +145,7 @@ class Window(Spending):
         # Whatever kind of window it is: the use a limit ago was one of this window, so that it lasts longer than since.
         sent_at = refused.turn.sent_at
         age = self._uses.age(sent_at)
-        period = None if age is None or self.bounds is None else self.bounds.refuse_place(age)
-        if age is None or period is None:
+        if age is None or self.bounds is None or (period := self.bounds.refuse_place(age)) is None:
             return None
         self.phase.start, self.phase.period = sent_at - age, period
         self.used = self.budget.size
