@@ -1,10 +1,12 @@
 """The endpoints: how each is asked, and how its answer is read. Pure."""
 
 from typing import TypeVar
+from urllib.parse import quote
 
 from attrs import evolve
 
 from legitmark_async import _codec, _headers
+from legitmark_async._claim import Claim, Sighting
 from legitmark_async._wire import Request, Response
 from legitmark_async.errors import (
     MalformedResponseError,
@@ -23,6 +25,8 @@ from legitmark_async.models import (
 T = TypeVar("T")
 
 CREATE = "/api/v2/sr"
+FIND = "/api/sr/find/"
+_NO_SUCH_THING, _NOT_YOURS = 404, 403
 _SUCCESSES = range(200, 300)
 _ERRORS = range(400, 600)
 _REFUSED = 429
@@ -43,8 +47,32 @@ def create_service_request(draft: ServiceRequestDraft) -> Request[ServiceRequest
         path=CREATE,
         endpoint=CREATE,
         body=_codec.dumps(_codec.unstructure(draft)),
-        reference_id=draft.reference_id,
+        claim=Claim.of(draft),
         read=_read_service_request,
+    )
+
+
+def find_service_request(identifier: str) -> Request[Sighting | None]:
+    """Encode `GET /api/sr/find/{identifier}` (contract, section 7.3); gives None if nothing is found."""
+    return Request(
+        method="GET",
+        path=FIND + quote(identifier, safe=""),
+        endpoint=FIND,
+        repeatable=True,
+        absences=frozenset({_NO_SUCH_THING}),
+        read=_read_sighting,
+    )
+
+
+def claimed_service_request(uuid: str) -> Request[ServiceRequest | None]:
+    """Encode `GET /api/v2/sr/{uuid}` with its item (contract, section 7.2); gives None if there is none of ours."""
+    return Request(
+        method="GET",
+        path=f"{CREATE}/{quote(uuid, safe='')}?item=true",
+        endpoint=f"{CREATE}/",
+        repeatable=True,
+        absences=frozenset({_NO_SUCH_THING, _NOT_YOURS}),
+        read=lambda payload: None if payload is None else _read_service_request(payload),
     )
 
 
@@ -60,6 +88,8 @@ def decode(request: Request[T], response: Response, now: float) -> T:
         ResponseError: It is no success, by its status or by the `success: false` of its body.
         MalformedResponseError: It is a success that can't be read.
     """
+    if response.status in request.absences:
+        return request.read(None)
     if response.status not in _SUCCESSES:
         raise _response_error(request, response, decode_envelope(response.body), now)
     try:
@@ -126,6 +156,18 @@ def _read_service_request(payload: object) -> ServiceRequest:
     if "sr" not in payload:
         raise _codec.UnreadableError("$.sr is missing")
     return _codec.structure(payload["sr"], ServiceRequest, "$.sr")
+
+
+def _read_sighting(payload: object) -> Sighting | None:
+    # The answer's form is not known (contract, section 7.3), but what it is about has an id.
+    if payload is None:
+        return None
+    told = payload if isinstance(payload, dict) else {}
+    for found in (*(told.get(name) for name in ("sr", "data", "service_request")), told):
+        if isinstance(found, dict) and isinstance(uuid := found.get("uuid"), str) and uuid:
+            reference = found.get("external_id")
+            return Sighting(uuid, reference if isinstance(reference, str) else None)
+    raise _codec.UnreadableError("$ tells no uuid")
 
 
 def _quote(body: bytes) -> str:

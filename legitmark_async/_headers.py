@@ -5,6 +5,7 @@ answer whose own date doesn't belie it. Whatever can't be a time or a count is N
 sleep of years.
 """
 
+import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -113,6 +114,21 @@ class ServerClock:
             # A clock was set, or several servers answer: begin anew.
             self._least, self._most = least, most
         return received + self._least
+
+    @property
+    def known(self) -> bool:
+        """Whether an answer has told what the server's clock shows."""
+        return math.isfinite(self._least)
+
+    def at(self, instant: float, *, now: float, wall: float) -> float:
+        """Return an instant as epoch seconds of the server's clock, or of ours as long as no answer told of it.
+
+        Args:
+            instant: In monotonic seconds.
+            now: This moment, in monotonic seconds.
+            wall: This moment, by our wall clock.
+        """
+        return instant + self._least if self.known else wall + instant - now
 
 
 def server_time(headers: Headers, envelope: ErrorEnvelope | None, now: float) -> float:

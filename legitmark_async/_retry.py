@@ -76,20 +76,18 @@ class Retrier:
     Attributes:
         policy: What the user asked for.
         quota: Shared by all calls of the client.
-        repeat_blindly: Whether a call is repeated although the server may have carried it out.
     """
 
     policy: RetryPolicy
     quota: Quota
     sleep: Sleep
     random: Random
-    repeat_blindly: bool = False
 
     def loop(
         self,
         verdict: Verdict,
         *,
-        repeatable: bool,
+        repeatable: Callable[[LegitmarkError], bool],
         time_left: Clock,
         hold: Clock,
         wanted: Callable[[], bool],
@@ -98,7 +96,8 @@ class Retrier:
 
         Args:
             verdict: Is told how each failure was judged.
-            repeatable: Whether the call may be repeated although the server may have carried it out.
+            repeatable: Whether to go on after a failure that leaves open whether the call was carried out, or that
+                repeating alone won't mend.
             time_left: Seconds until the call's deadline.
             hold: Seconds for which the pacer lets nobody leave.
             wanted: Whether anybody still waits for the call.
@@ -106,9 +105,9 @@ class Retrier:
 
         def worth_it(state: RetryCallState) -> bool:
             error = _failure(state)
-            if not isinstance(error, LegitmarkError) or not error.retryable:
+            if not isinstance(error, LegitmarkError):
                 return False
-            return repeatable or self.repeat_blindly or not error.maybe_processed
+            return (error.retryable and not error.maybe_processed) or repeatable(error)
 
         def stop(state: RetryCallState) -> bool:
             error = _failure(state)

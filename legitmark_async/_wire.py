@@ -5,6 +5,8 @@ from typing import Generic, Protocol, TypeVar
 
 from attrs import frozen
 
+from legitmark_async._claim import Claim
+
 T = TypeVar("T")
 
 
@@ -32,7 +34,8 @@ class Request(Generic[T]):
         endpoint: The same path for all calls that a limit of one endpoint counts together.
         body: JSON text, or None.
         repeatable: Whether the call may be repeated although the server may have carried it out.
-        reference_id: Of a create, the reference of its draft.
+        claim: Of a create, what its service request is to be known by.
+        absences: Statuses that tell that there is no such thing; `read` is given None then.
         read: Takes the JSON value of a success and gives the result.
     """
 
@@ -42,7 +45,8 @@ class Request(Generic[T]):
     endpoint: str = ""
     body: bytes | None = None
     repeatable: bool = False
-    reference_id: str | None = None
+    claim: Claim | None = None
+    absences: frozenset[int] = frozenset()
 
 
 @frozen

@@ -11,7 +11,7 @@ from typing import Literal, Self
 import aiohttp
 from attrs import define, evolve, frozen
 
-from legitmark_async._call import Caller
+from legitmark_async._call import Caller, Sender
 from legitmark_async._headers import ServerClock
 from legitmark_async._pacer import Gate, Pacer
 from legitmark_async._retry import Quota, Retrier
@@ -99,7 +99,7 @@ class Legitmark:
         retry: RetryPolicy | None = None,
         timeouts: Timeouts | None = None,
         concurrency: int = DEFAULT_CONCURRENCY,
-        on_ambiguous: OnAmbiguous = "raise",
+        on_ambiguous: OnAmbiguous = "confirm",
         language: str | None = None,
         session: aiohttp.ClientSession | None = None,
         clock: Clock | None = None,
@@ -115,8 +115,9 @@ class Legitmark:
             retry: When a call is tried again.
             timeouts: How long to wait, in seconds; `Timeouts.deadline` is for the whole call.
             concurrency: Requests in flight at most, over all tasks of the client.
-            on_ambiguous: What to do when a create may or may not have been processed: `"raise"` raises
-                `OutcomeUnknownError`; `"repeat"` repeats it, which can create it twice.
+            on_ambiguous: What to do when a create may or may not have been processed: `"confirm"` looks for it by its
+                `reference_id` before it is sent again; `"raise"` raises `OutcomeUnknownError`; `"repeat"` repeats it
+                blindly, which can create it twice.
             language: Of names and texts in answers: `en`, `zh` or `ja`; the API's default is English.
             session: An `aiohttp.ClientSession` to use. It is never closed, and its headers, cookies and proxies apply.
             clock: Monotonic seconds; the event loop's if None.
@@ -225,16 +226,9 @@ class Legitmark:
 
     def _assemble(self, shared: _Shared, options: _Options) -> None:
         self._shared, self._options = shared, options
-        retrier = Retrier(
-            options.retry,
-            shared.quota,
-            shared.sleep,
-            shared.random,
-            repeat_blindly=options.on_ambiguous == "repeat",
-        )
+        retrier = Retrier(options.retry, shared.quota, shared.sleep, shared.random)
         # Contract, section 5: no header means the API's default.
         headers = {} if options.language is None else {"Accept-Language": options.language}
-        caller = Caller(
-            shared.transport, shared.pacer, shared.server_clock, retrier, shared.clock, options.deadline, headers
-        )
+        sender = Sender(shared.transport, shared.pacer, shared.server_clock, shared.clock, headers)
+        caller = Caller(sender, retrier, options.on_ambiguous, options.deadline)
         self.sr = ServiceRequests(caller, concurrency=shared.concurrency)

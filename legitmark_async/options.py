@@ -21,7 +21,7 @@ DEFAULT_BASE_URL = "https://api.legitmark.com"
 DEFAULT_ASSET_URL = "https://asset.legitmark.com"
 DEFAULT_CONCURRENCY = 64
 LANGUAGES = ("en", "zh", "ja")
-OnAmbiguous = Literal["raise", "repeat"]
+OnAmbiguous = Literal["confirm", "raise", "repeat"]
 
 _KEY = re.compile(r"leo_[!#-\[\]-~]+")
 _NO_URL = re.compile(r"[\s\x00-\x1f\x7f]")
@@ -40,6 +40,14 @@ def _check_positive_or_none(instance: object, attribute: "Attribute[float | None
 
 def _check_count(instance: object, attribute: "Attribute[int]", value: object) -> None:
     checked_count(f"{type(instance).__name__}.{attribute.name}", value)
+
+
+def _check_pauses(instance: object, attribute: "Attribute[tuple[float, ...]]", value: object) -> None:
+    if not isinstance(value, tuple):
+        name = f"{type(instance).__name__}.{attribute.name}"
+        raise ConfigurationError(f"{name} must be a tuple of seconds, not {value!r}", problems=[attribute.name])
+    for pause in value:
+        _check_positive(instance, attribute, pause)  # type: ignore[arg-type]  # the name is all it reads
 
 
 @frozen(kw_only=True)
@@ -75,6 +83,8 @@ class RetryPolicy:
             attempt: the whole client waits until the window opens again.
         quota: Tokens in the retry quota that all calls of a client share. A retry takes 5, one after a timeout
             10; successes give them back. An outage is so not multiplied by retries.
+        confirm_pauses: Seconds between the looks for a create that may have happened. The API's reads may be stale, so
+            only a miss after all of these is believed, and the create repeated.
     """
 
     attempts: int = field(default=8, validator=_check_count)
@@ -82,6 +92,7 @@ class RetryPolicy:
     cap: float = field(default=30.0, validator=_check_positive)
     refusals: int = field(default=30, validator=_check_count)
     quota: int = field(default=500, validator=_check_count)
+    confirm_pauses: tuple[float, ...] = field(default=(1.0, 2.0, 4.0), validator=_check_pauses)
 
 
 class Secret(str):

@@ -133,9 +133,9 @@ async def test_same_reference_twice(client: Legitmark, sandbox: Sandbox, item: I
 
 
 async def test_unknown_outcomes(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
-    """A create whose answer is lost is `Unknown`, is not repeated, and the others go on."""
+    """With "raise", a create whose answer is lost is `Unknown`, is not repeated, and the others go on."""
     sandbox.set_faults({"drop-after": 0.2})
-    run = client.sr.create_many(drafts(200))
+    run = client.with_options(on_ambiguous="raise").sr.create_many(drafts(200))
 
     seen = await outcomes_of(run)
 
@@ -192,7 +192,7 @@ async def test_too_many_failures_stop_the_run(
 ) -> None:
     """More failures than are allowed stop the run."""
     sandbox.set_faults({"error-after": 0.5})
-    run = client.sr.create_many(drafts(2000), max_failures=allowed, concurrency=4)
+    run = client.with_options(on_ambiguous="raise").sr.create_many(drafts(2000), max_failures=allowed, concurrency=4)
 
     seen = await outcomes_of(run)
 
@@ -205,7 +205,7 @@ async def test_too_many_failures_stop_the_run(
 async def test_few_failures_are_allowed(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
     """As long as there are not too many failures the run goes to its end."""
     sandbox.set_faults({"error-after": 0.02})
-    run = client.sr.create_many(drafts(300), max_failures=0.2)
+    run = client.with_options(on_ambiguous="raise").sr.create_many(drafts(300), max_failures=0.2)
 
     seen = await outcomes_of(run)
 

@@ -291,9 +291,9 @@ def test_every_fault() -> None:
 
 @pytest.mark.parametrize("fault", CAUSES)
 async def test_unknown(fault: str, connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
-    """A create that may have been processed is not repeated, and says so."""
-    timeouts = Timeouts(read=0.1)
-    async with Sandbox(faults={fault: 1}) as sandbox, connect(sandbox, timeouts=timeouts) as client:
+    """With "raise", a create that may have been processed is not repeated, and says so."""
+    options = {"timeouts": Timeouts(read=0.1), "on_ambiguous": "raise"}
+    async with Sandbox(faults={fault: 1}) as sandbox, connect(sandbox, **options) as client:
         with pytest.raises(OutcomeUnknownError, match="'ITEM-2024-0891' may or may not have been created") as caught:
             await client.sr.create(draft)
 
@@ -392,7 +392,7 @@ async def test_refused_for_good(
     status: int, cls: type[ResponseError], connect: Connect, world: Time, draft: ServiceRequestDraft
 ) -> None:
     """What a repeating can't mend is raised at once."""
-    async with serving(answer(status), answer()) as peer, connect(peer) as client:
+    async with serving(answer(status), answer()) as peer, connect(peer, on_ambiguous="raise") as client:
         with pytest.raises(cls, match=f"POST /api/v2/sr answered {status}") as caught:
             await client.sr.create(draft)
 
@@ -409,7 +409,7 @@ async def test_refused_for_good(
 async def test_no_success(connect: Connect, draft: ServiceRequestDraft) -> None:
     """A 200 that says `success: false` is what the code in its body says."""
     told = {"success": False, "error": {"code": 409, "message": "it exists"}}
-    async with serving(answer(200, told)) as peer, connect(peer) as client:
+    async with serving(answer(200, told)) as peer, connect(peer, on_ambiguous="raise") as client:
         with pytest.raises(ConflictError, match="answered 200: it exists"):
             await client.sr.create(draft)
 
@@ -620,7 +620,7 @@ async def test_each_its_own_failure(drafts: Drafts) -> None:
     """Of calls that fail at once, each error knows its own tries and no other's."""
     async with (
         Sandbox(faults={"refuse": 0.5}, seed=3) as sandbox,
-        Legitmark(sandbox.api_key, base_url=sandbox.url) as client,
+        Legitmark(sandbox.api_key, base_url=sandbox.url, on_ambiguous="raise") as client,
     ):
         wanted = list(drafts(200))
         results = await asyncio.gather(*[client.sr.create(draft) for draft in wanted], return_exceptions=True)

@@ -211,7 +211,7 @@ async def test_views_share(sandbox: Sandbox, client: Legitmark, draft: ServiceRe
     assert view._shared is further._shared is client._shared
     assert pacer_of(client).gate.sent == 3
     assert (client._options.deadline, view._options.deadline, further._options.deadline) == (None, 5, None)
-    assert (client._options.on_ambiguous, further._options.on_ambiguous) == ("raise", "repeat")
+    assert (client._options.on_ambiguous, further._options.on_ambiguous) == ("confirm", "repeat")
     assert (client._options.retry.attempts, further._options.retry.attempts) == (8, 2)
     assert [seen.headers.get("Accept-Language") for seen in sandbox.requests_seen] == [None, "zh", "zh"]
     assert type(view) is Legitmark
@@ -235,7 +235,9 @@ async def test_view_of_closed(sandbox: Sandbox, draft: ServiceRequestDraft) -> N
     [
         pytest.param({"deadline": 0}, "deadline must be a number above 0", id="deadline"),
         pytest.param({"language": "de"}, "language must be one of en, zh, ja", id="language"),
-        pytest.param({"on_ambiguous": "ask"}, "on_ambiguous must be one of 'raise', 'repeat'", id="on_ambiguous"),
+        pytest.param(
+            {"on_ambiguous": "ask"}, "on_ambiguous must be one of 'confirm', 'raise', 'repeat'", id="on_ambiguous"
+        ),
     ],
 )
 def test_wrong_view(options: dict[str, object], told: str) -> None:

@@ -121,9 +121,10 @@ def test_request(draft: ServiceRequestDraft, sent: object) -> None:
 
 
 def test_request_facts() -> None:
-    """A create is not repeatable, and knows its reference."""
+    """A create is not repeatable, and knows what its service request is to be known by."""
     assert not CREATE.repeatable
-    assert CREATE.reference_id == "ITEM-2024-0891"
+    assert CREATE.claim is not None
+    assert CREATE.claim.reference_id == "ITEM-2024-0891"
 
 
 def test_bad_draft() -> None:

@@ -267,7 +267,7 @@ def test_wrong_policy(name: str, value: object) -> None:
 def test_defaults() -> None:
     """The defaults are those that are documented."""
     assert attrs.astuple(Timeouts()) == (10.0, 30.0, 60.0, None)
-    assert attrs.astuple(RetryPolicy()) == (8, 0.5, 30.0, 30, 500)
+    assert attrs.astuple(RetryPolicy()) == (8, 0.5, 30.0, 30, 500, (1.0, 2.0, 4.0))
 
 
 @pytest.mark.parametrize("options", [Timeouts(), RetryPolicy()], ids=["timeouts", "policy"])
@@ -308,7 +308,7 @@ def test_wrong_language(language: str) -> None:
     assert raised.value.problems == ("language",)
 
 
-@pytest.mark.parametrize("choice", ["raise", "repeat"])
+@pytest.mark.parametrize("choice", ["confirm", "raise", "repeat"])
 def test_on_ambiguous(choice: Any) -> None:  # noqa: ANN401  # a literal, by its text
     """The choices for a create of unknown outcome are taken."""
     assert checked_on_ambiguous(choice) == choice

@@ -58,7 +58,6 @@ class World:
     deadline: float = math.inf
     held: float = 0.0
     wanted: bool = True
-    repeat_blindly: bool = False
     quota: Quota = field(factory=lambda: Quota(500))
     verdict: Verdict = field(factory=Verdict)
     now: float = 0.0
@@ -80,11 +79,11 @@ class World:
 
     async def call(self, *, repeatable: bool = True) -> str:
         """Operate as a call does: until it succeeds, or until the retrier has had enough."""
-        retrier = Retrier(self.policy, self.quota, self.sleep, lambda: self.luck, self.repeat_blindly)
+        retrier = Retrier(self.policy, self.quota, self.sleep, lambda: self.luck)
         result = ""
         async for attempt in retrier.loop(
             self.verdict,
-            repeatable=repeatable,
+            repeatable=lambda error: repeatable and error.retryable,
             time_left=lambda: self.deadline - self.now,
             hold=lambda: self.held,
             wanted=lambda: self.wanted,
@@ -328,7 +327,7 @@ async def test_one_attempt(error: LegitmarkError) -> None:
 )
 async def test_not_retryable(error: BaseException) -> None:
     """What won't pass by itself, and what isn't ours, is raised at once, and is the very error."""
-    world = World([error], repeat_blindly=True)
+    world = World([error])
 
     with pytest.raises(type(error)) as raised:
         await world.call()
@@ -348,16 +347,12 @@ UNCERTAIN: list[LegitmarkError] = [
 
 @pytest.mark.parametrize("error", UNCERTAIN, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize(
-    ("repeatable", "repeat_blindly", "tries"),
-    [
-        pytest.param(False, False, 1, id="create"),
-        pytest.param(True, False, 2, id="repeatable"),
-        pytest.param(False, True, 2, id="blindly"),
-    ],
+    ("repeatable", "tries"),
+    [pytest.param(False, 1, id="create"), pytest.param(True, 2, id="repeatable")],
 )
-async def test_perhaps_processed(error: LegitmarkError, tries: int, *, repeatable: bool, repeat_blindly: bool) -> None:
-    """What may have been carried out is repeated only if that does no harm, or if the user says so."""
-    world = World([error], repeat_blindly=repeat_blindly)
+async def test_perhaps_processed(error: LegitmarkError, tries: int, *, repeatable: bool) -> None:
+    """What may have been carried out is repeated only if the call says that it may be."""
+    world = World([error])
 
     try:
         await world.call(repeatable=repeatable)

@@ -179,7 +179,7 @@ async def test_failure(name: str, caplog: pytest.LogCaptureFixture, draft: Servi
     options = RetryPolicy(attempts=1)
     async with (
         serving(handler) as server,
-        Legitmark(KEY, base_url=server.url, retry=options, timeouts=Timeouts(read=0.1)) as client,
+        Legitmark(KEY, base_url=server.url, retry=options, timeouts=Timeouts(read=0.1), on_ambiguous="raise") as client,
     ):
         error = await failure_of(client.sr.create(draft))
 

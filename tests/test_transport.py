@@ -422,7 +422,7 @@ async def test_cut_gzip(draft: ServiceRequestDraft) -> None:
     """A gzip that ends too early, though its length is right, is no answer: aiohttp gives what there is of it."""
     whole = gzip.compress(b'{"success": true, "sr": {"uuid": "1", "external_id": "ITEM-2024-0891"}}')
     script = (answer(whole[:-16], "Content-Encoding: gzip"),)
-    async with Peer((script,)) as peer, Legitmark(KEY, base_url=peer.url) as client:
+    async with Peer((script,)) as peer, Legitmark(KEY, base_url=peer.url, on_ambiguous="raise") as client:
         with pytest.raises(OutcomeUnknownError, match="body that can't be read") as caught:
             await client.sr.create(draft)
 

@@ -15,6 +15,7 @@ class Attempt:
 
     Attributes:
         number: 1 for the first try.
+        call: Method and path: of the call itself, or of a look for what it may have made.
         request_id: The `X-Request-Id` it was sent with.
         status: The HTTP status of the answer, or None if there was none.
         error: The name of the error that it ended in.
@@ -30,6 +31,7 @@ class Attempt:
     waited: float
     reason: str | None
     seconds: float
+    call: str = ""
 
 
 class LegitmarkError(Exception):
@@ -114,17 +116,20 @@ class OutcomeUnknownError(LegitmarkError):
 
     Attributes:
         reference_id: The reference of the draft.
+        looked: What looking for it came to, if it was looked for.
     """
 
     maybe_processed = True
 
-    def __init__(self, reference_id: str) -> None:
+    def __init__(self, reference_id: str, *, looked: str | None = None) -> None:
         super().__init__()
         self.reference_id = reference_id
+        self.looked = looked
 
     def _sentence(self) -> str:
         why = "" if self.__cause__ is None else f": {self.__cause__}"
-        return f"service request {self.reference_id!r} may or may not have been created{why}"
+        looked = "" if self.looked is None else f"; looked for: {self.looked}"
+        return f"service request {self.reference_id!r} may or may not have been created{why}{looked}"
 
 
 class WebhookError(LegitmarkError):

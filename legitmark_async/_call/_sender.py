@@ -1,0 +1,102 @@
+"""One try: a turn from the pacer, the request and its answer, and what the answer says of the limits."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import TypeVar
+
+from attrs import define
+
+from legitmark_async import _endpoints, _headers
+from legitmark_async._call._state import WAITING, CallState
+from legitmark_async._headers import ServerClock
+from legitmark_async._pacer import Lane, Pacer, Refusal, Turn
+from legitmark_async._transport import Transport
+from legitmark_async._wire import Request
+from legitmark_async.errors import LegitmarkError, RateLimitError, ResponseError, ServerError, TransportError
+from legitmark_async.options import Clock
+
+T = TypeVar("T")
+
+_log = logging.getLogger("legitmark_async")
+_NOTHING: Mapping[str, str] = {}
+
+
+@define(eq=False)
+class Sender:
+    """Makes single tries.
+
+    Attributes:
+        transport: Shared by all calls of a client.
+        pacer: Shared by all calls of a client.
+        server_clock: Shared by all calls of a client.
+        clock: Monotonic seconds.
+        headers: Headers of every try, beside those of the session.
+        lane: Where its tries wait for their turns.
+    """
+
+    transport: Transport
+    pacer: Pacer
+    server_clock: ServerClock
+    clock: Clock
+    headers: Mapping[str, str] = _NOTHING
+    lane: Lane = Lane.INTERACTIVE
+
+    async def send(self, request: Request[T], state: CallState, deadline: float) -> T:
+        """Wait for a turn, send the request once, and return what its endpoint reads from the answer.
+
+        Raises:
+            LegitmarkError: The try failed; the state knows.
+            TooLateError: The turn can't come before the deadline.
+        """
+        now = self.clock()
+        turn = self.pacer.try_acquire(now, self.lane, request.endpoint)
+        if turn is None:
+            turn = await self._wait_for_turn(request, state, deadline)
+            now = self.clock()
+        state.begin(self.transport.next_request_id(), now)
+        try:
+            response = await self.transport.send(request, state.request_id, self.headers)
+        except BaseException as error:
+            self._fail(request, state, turn, error)
+            raise
+        try:
+            instant = self.server_clock.now(response.headers, now, self.clock(), time.time())
+            result = _endpoints.decode(request, response, instant)
+            limits = _headers.parse_limits(response.headers, instant)
+        except BaseException as error:
+            self._fail(request, state, turn, error)
+            raise
+        self.pacer.answered(turn, limits)
+        return result
+
+    def server_time(self, instant: float) -> float:
+        """Return a monotonic instant as epoch seconds of the server's clock, as well as it is known."""
+        return self.server_clock.at(instant, now=self.clock(), wall=time.time())
+
+    async def _wait_for_turn(self, request: Request[T], state: CallState, deadline: float) -> Turn:
+        # Between two tries the client may have been closed.
+        self.transport.require_open()
+        state.enter(WAITING, self.clock())
+        _, reason = self.pacer.wait(request.endpoint)
+        state.reason = reason or state.reason or "requests in flight"
+        return await self.pacer.acquire(self.lane, request.endpoint, first=state.verdict is not None, deadline=deadline)
+
+    def _fail(self, request: Request[T], state: CallState, turn: Turn, error: BaseException) -> None:
+        # Whatever it is: a turn that nobody gives back is lost to all.
+        self._end_turn(turn, error)
+        if isinstance(error, LegitmarkError):
+            state.fail(f"{request.method} {request.path}", error, self.clock())
+
+    def _end_turn(self, turn: Turn, error: BaseException) -> None:
+        if isinstance(error, RateLimitError):
+            refusal = Refusal(error.limit_type, error.limit, resets_in=error.resets_in, asked=error.asked)
+            if self.pacer.refused(turn, refusal):
+                wait, reason = self.pacer.wait(turn.endpoint)
+                _log.info("%s reached: all calls wait for %.3g s", reason or "rate limit", wait)
+        elif isinstance(error, (ServerError, TransportError)):
+            self.pacer.failed(turn)
+        elif isinstance(error, ResponseError):
+            self.pacer.answered(turn)
+        else:
+            self.pacer.lost(turn)
