@@ -28,6 +28,7 @@ from legitmark_async.errors import (
     DeadlineExceededError,
     ForbiddenError,
     InvalidRequestError,
+    JournalError,
     LegitmarkError,
     MalformedResponseError,
     NotFoundError,
@@ -40,6 +41,7 @@ from legitmark_async.errors import (
     UnreadableEventError,
     WebhookError,
 )
+from legitmark_async.journal import JournalReader
 from legitmark_async.models import (
     ErrorEnvelope,
     ErrorItem,
@@ -73,6 +75,8 @@ __all__ = [
     "ForbiddenError",
     "InvalidRequestError",
     "Item",
+    "JournalError",
+    "JournalReader",
     "Legitmark",
     "LegitmarkError",
     "Limit",

@@ -1,7 +1,9 @@
 """Many drafts at once: the engine, what becomes of each draft, and files as sources."""
 
 from legitmark_async.bulk._drafts import Drafts, Source
+from legitmark_async.bulk._options import RunOptions
 from legitmark_async.bulk._outcomes import (
+    DONE_BEFORE,
     INPUT_ENDED,
     REPEATED,
     Created,
@@ -15,6 +17,7 @@ from legitmark_async.bulk._run import BulkRun
 from legitmark_async.bulk.sources import Row, read_csv, read_jsonl
 
 __all__ = [
+    "DONE_BEFORE",
     "INPUT_ENDED",
     "REPEATED",
     "BulkRun",
@@ -23,6 +26,7 @@ __all__ = [
     "Failed",
     "Outcome",
     "Row",
+    "RunOptions",
     "RunProgress",
     "Skipped",
     "Source",

@@ -35,18 +35,30 @@ class Source:
         """How many are still to be read; infinity if nobody knows."""
         return math.inf if self.total is None else max(self.total - self.read, 0)
 
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing to wait for."""
+        return self._plain is not None
+
+    def next_now(self) -> ServiceRequestDraft | None:
+        """Return the next draft of a plain iterable, or None at the end."""
+        return self._counted(None if self._plain is None else next(self._plain, None))
+
     async def next(self) -> ServiceRequestDraft | None:
-        """Return the next draft, or None at the end."""
-        if self._plain is not None:
-            draft = next(self._plain, None)
-        else:
-            async with self._turn:
-                draft = None if self._async is None else await anext(self._async, None)
-                if draft is None:
-                    self._async = None
-        if draft is not None:
-            self.read += 1
-        return _checked(draft)
+        """Return the next draft of an async iterable, or None at the end."""
+        async with self._turn:
+            draft = None if self._async is None else await anext(self._async, None)
+            if draft is None:
+                self._async = None
+        return self._counted(draft)
+
+    def _counted(self, draft: object) -> ServiceRequestDraft | None:
+        if draft is None:
+            return None
+        self.read += 1
+        if isinstance(draft, ServiceRequestDraft):
+            return draft
+        raise ConfigurationError(f"create_many takes ServiceRequestDraft objects, not {type(draft).__name__}")
 
     async def aclose(self) -> None:
         """Close a generator that is not at its end, so that it frees what it holds."""
@@ -59,9 +71,3 @@ class Source:
 def _count(drafts: Drafts) -> int | None:
     count = -1 if isinstance(drafts, AsyncIterable) else operator.length_hint(drafts, -1)
     return None if count < 0 else count
-
-
-def _checked(draft: object) -> ServiceRequestDraft | None:
-    if draft is None or isinstance(draft, ServiceRequestDraft):
-        return draft
-    raise ConfigurationError(f"create_many takes ServiceRequestDraft objects, not {type(draft).__name__}")

@@ -11,9 +11,18 @@ from legitmark_async.models import ServiceRequestDraft
 
 @define(eq=False)
 class Job:
-    """One draft under way."""
+    """One draft under way.
+
+    Attributes:
+        draft: What is to be created.
+        worker: The task that works on it, or None when that is done.
+        state: How far its call is.
+        outcome: What became of it, or None.
+        number: Of its item in the journal, once it was entered there.
+    """
 
     draft: ServiceRequestDraft
     worker: "asyncio.Task[None] | None"
     state: CallState = field(factory=CallState)
     outcome: Outcome | None = None
+    number: int | None = None

@@ -5,8 +5,10 @@ from attrs import frozen
 from legitmark_async.errors import LegitmarkError, OutcomeUnknownError
 from legitmark_async.models import ServiceRequest, ServiceRequestDraft
 
-# What `Skipped.reason` is for a reference that comes again, and `RunProgress.stopped` when nothing is left to read.
+# What `Skipped.reason` is for drafts that need no sending, and `RunProgress.stopped` when nothing is left to read.
 REPEATED = "its reference_id was in the input before"
+DONE_BEFORE = "an earlier run has created it"
+NOT_UNKNOWN = "not sent: only what is unknown is to be settled"
 INPUT_ENDED = "input ended"
 
 
@@ -55,7 +57,7 @@ class Skipped:
 
     Attributes:
         draft: The draft, with its `origin`.
-        reason: Why not: its reference was in the input before, or the run was stopped.
+        reason: Why not: its reference was in the input before, an earlier run has created it, or the run was stopped.
     """
 
     draft: ServiceRequestDraft
@@ -75,6 +77,7 @@ class RunProgress:
         failed: Drafts that surely did not.
         unknown: Drafts of which it isn't known.
         skipped: Drafts that were not sent.
+        done_before: Of the skipped ones, those that an earlier run with the same journal has created.
         active: Drafts under way: waiting for the rate limit, in flight, or between two tries.
         refused: Requests that the rate limit refused (429); each was sent again.
         seconds: Since the run began, or how long it took.
@@ -92,6 +95,7 @@ class RunProgress:
     failed: int = 0
     unknown: int = 0
     skipped: int = 0
+    done_before: int = 0
     active: int = 0
     refused: int = 0
     seconds: float = 0.0

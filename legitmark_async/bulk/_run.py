@@ -1,18 +1,21 @@
 """The bulk engine: drafts in, one outcome for each of them out, with bounded tasks and memory."""
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
+from collections.abc import Coroutine
 from types import TracebackType
 from typing import Self
 
 from legitmark_async import _endpoints
-from legitmark_async._call import WAITING, Caller
+from legitmark_async._call import Caller
+from legitmark_async.bulk._books import Books, Memory, open_books
 from legitmark_async.bulk._drafts import Source
 from legitmark_async.bulk._job import Job
 from legitmark_async.bulk._line import Line, wait_in, wake_one
+from legitmark_async.bulk._options import RunOptions
 from legitmark_async.bulk._outcomes import (
+    DONE_BEFORE,
     INPUT_ENDED,
-    REPEATED,
     Created,
     Failed,
     Outcome,
@@ -20,13 +23,18 @@ from legitmark_async.bulk._outcomes import (
     Skipped,
     Unknown,
 )
+from legitmark_async.bulk._tally import Tally
+from legitmark_async.bulk._watch import Watch
 from legitmark_async.errors import (
     AuthenticationError,
     ConfigurationError,
     ForbiddenError,
+    JournalError,
     LegitmarkError,
     OutcomeUnknownError,
 )
+from legitmark_async.journal import Promise
+from legitmark_async.models import ServiceRequestDraft
 
 # Outcomes that may wait to be taken, for each task, before the tasks wait in their turn.
 _AHEAD = 2
@@ -52,94 +60,64 @@ class BulkRun:
         leftover: After the block, the outcomes that the loop has not seen.
     """
 
-    def __init__(
-        self,
-        caller: Caller,
-        source: Source,
-        *,
-        concurrency: int,
-        max_failures: float | None = None,
-        ordered: bool = False,
-    ) -> None:
+    def __init__(self, caller: Caller, source: Source, options: RunOptions) -> None:
         self.leftover: tuple[Outcome, ...] = ()
         self._caller = caller
         self._source = source
-        self._concurrency = concurrency
-        self._max_failures = max_failures
-        self._ordered = ordered
+        self._options = options
         # What the workers share. They run in one event loop and never await in the middle of a change.
+        self._tally = Tally()
         self._workers: set[asyncio.Task[None]] = set()
         self._active: set[Job] = set()
+        self._watch = Watch(caller, self._tally, self._active)
+        self._books: Books = Memory()
+        self._sampler: asyncio.Task[None] | None = None
         self._lane: deque[Job] = deque()  # in an ordered run, the jobs whose outcomes are not due yet
         self._ready: deque[Outcome] = deque()
         self._waiting: Line = deque()  # for an outcome
         self._blocked: Line = deque()  # until an outcome is taken
-        self._references: set[str] = set()
-        self._taken = self._seen = self._refused = 0
-        self._counts: Counter[type[Outcome]] = Counter()
+        self._noting: deque[tuple[Job, Outcome, Promise]] = deque()  # outcomes on their way into the journal
+        self._unnoted: Line = deque()  # for one of those
+        self._slots = asyncio.Semaphore(options.concurrency)
+        self._clerk: asyncio.Task[None] | None = None  # who settles them
         self._stopped: str | None = None
         self._withdrawing = False
         self._fault: BaseException | None = None
-        self._started: float | None = None
-        self._ended: float | None = None
 
     @property
     def progress(self) -> RunProgress:
         """How far the run is, at this moment."""
-        seconds = 0.0
-        if self._started is not None:
-            seconds = (self._caller.clock() if self._ended is None else self._ended) - self._started
-        opens_in, reason = self._caller.pacer.wait(_endpoints.CREATE) if self._workers else (0.0, "")
-        return RunProgress(
-            taken=self._taken,
-            created=self._counts[Created],
-            failed=self._counts[Failed],
-            unknown=self._counts[Unknown],
-            skipped=self._counts[Skipped],
-            active=len(self._active),
-            refused=self._refused + sum(job.state.refusals for job in self._active),
-            seconds=seconds,
-            waiting=sum(job.state.phase == WAITING for job in self._active),
-            opens_in=opens_in,
-            reason=reason or None,
-            total=self._total,
-            ends_in=self._ends_in(seconds, opens_in),
-            stopped=self._stopped,
-        )
-
-    @property
-    def _total(self) -> int | None:
-        return self._source.read if self._stopped else self._source.total
-
-    def _ends_in(self, seconds: float, opens_in: float) -> float | None:
-        if self._ended is not None:
-            return 0.0
-        if self._total is None or not self._workers:
-            return None
-        left = self._total - self._counts.total()
-        in_flight = sum(job.state.in_flight for job in self._active)
-        by_limits = self._caller.pacer.ends_in(_endpoints.CREATE, left - in_flight)
-        if by_limits is not None:
-            return by_limits
-        created = self._counts[Created]
-        return max(left * seconds / created, opens_in) if created else None
+        total = self._source.read if self._stopped else self._source.total
+        return self._watch.progress(total, self._stopped, working=bool(self._workers))
 
     async def __aenter__(self) -> Self:
         """Begin to read and to send.
 
         Raises:
             ConfigurationError: The run was begun before, or the client is not open.
+            JournalError: The journal can't be used.
         """
         self._caller.transport.require_open()
-        if self._started is not None:
+        if self._tally.started is not None:
             raise ConfigurationError("a bulk run can't be run twice: call create_many again")
-        self._started = self._caller.clock()
+        self._tally.started = self._caller.clock()
+        options = self._options
+        self._books = await open_books(options.journal, self._caller, settle_only=options.settle_only)
+        if options.journal is not None:
+            self._sampler = asyncio.create_task(self._watch.sample(self._books))
+            self._clerk = self._employ(self._settle_noted())
         self._announce()
-        for _ in range(self._concurrency):
-            worker = asyncio.create_task(self._work())
-            self._workers.add(worker)
-            worker.add_done_callback(self._worker_done)
+        # While some drafts are in flight, others are noted in the journal: so nobody waits for the disk.
+        ahead = 0 if options.journal is None else options.concurrency
+        for _ in range(options.concurrency + ahead):
+            self._employ(self._work())
         return self
+
+    def _employ(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        worker = asyncio.create_task(work)
+        self._workers.add(worker)
+        worker.add_done_callback(self._worker_done)
+        return worker
 
     def __aiter__(self) -> Self:
         return self
@@ -150,16 +128,19 @@ class BulkRun:
         Raises:
             StopAsyncIteration: Every draft that was read has had its outcome.
             ConfigurationError: The run is not inside its `async with` block.
+            JournalError: The journal can't be written any more; nothing more was sent then.
         """
-        if self._started is None:
+        if self._tally.started is None:
             raise ConfigurationError("use a bulk run as a block: 'async with ….create_many(drafts) as run:'")
         while not self._ready:
             if not self._workers:
                 self._raise_fault()
                 raise StopAsyncIteration
             await wait_in(self._waiting)
-        self._seen += 1
-        wake_one(self._blocked)
+        self._tally.seen += 1
+        # Not for each outcome: whoever is woken has room for some more, and wakes others if it needs their help.
+        if self._blocked and self._room >= self._options.concurrency:
+            wake_one(self._blocked)
         return self._ready.popleft()
 
     async def __aexit__(
@@ -171,58 +152,116 @@ class BulkRun:
                 self._withdraw("left early")
                 await asyncio.wait(self._workers, timeout=_GRACE)
         finally:
-            for worker in self._workers:
+            for worker in self._workers - {self._clerk}:
                 worker.cancel()
             if self._workers:
                 await asyncio.wait(self._workers)
-            self._ended = self._caller.clock()
+            self._tally.ended = self._caller.clock()
             self.leftover = tuple(self._ready)
             await self._source.aclose()
+            await self._close_books(told=error is not None)
+
+    async def _close_books(self, *, told: bool) -> None:
+        if self._sampler is not None:
+            self._sampler.cancel()
+            await asyncio.wait([self._sampler])
+        try:
+            await self._books.aclose(self._stopped, self._tally.refused)
+        except JournalError:
+            # Whoever iterates to the end has been told already.
+            if not told and self._fault is not None:
+                raise
 
     async def _work(self) -> None:
-        while (job := await self._take()) is not None:
+        while (draft := await self._take()) is not None:
+            if self._room > 0:
+                wake_one(self._blocked)
+            job = Job(draft, asyncio.current_task())
             self._active.add(job)
-            outcome = await self._outcome_of(job)
-            self._active.discard(job)
-            self._settle(job, outcome)
+            if self._options.ordered:
+                self._lane.append(job)
+            self._announce()
+            outcome = self._books.recall(draft) if self._options.ordered else None
+            outcome = outcome or await self._outcome_of(job)
+            noted = self._books.record(job, outcome)
+            if noted is None:
+                self._settle(job, outcome)
+            else:
+                self._noting.append((job, outcome, noted))
+                wake_one(self._unnoted)
 
-    async def _take(self) -> Job | None:
-        """Read one draft, as soon as there is room for its outcome."""
-        while self._stopped is None and self._taken - self._seen >= _AHEAD * self._concurrency:
-            await wait_in(self._blocked)
+    async def _settle_noted(self) -> None:
+        """Settle outcomes when they are durable, in the order in which they came, until no worker is left."""
+        while True:
+            while self._noting:
+                job, outcome, noted = self._noting.popleft()
+                try:
+                    await noted
+                except JournalError as error:
+                    self._fail(error)
+                self._settle(job, outcome)
+            if len(self._workers) == 1:
+                return
+            await wait_in(self._unnoted)
+
+    async def _take(self) -> ServiceRequestDraft | None:
+        """Read until a draft has to be sent, or is the next one in order; wait for room for its outcome."""
+        while True:
+            while self._stopped is None and self._room <= 0:
+                await wait_in(self._blocked)
+            draft = None if self._stopped else await self._read()
+            if draft is None:
+                return None
+            self._tally.taken += 1
+            outcome = None if self._options.ordered else self._books.recall(draft)
+            if outcome is None:
+                return draft
+            self._hand_over(outcome)
+
+    async def _read(self) -> ServiceRequestDraft | None:
         try:
-            draft = None if self._stopped else await self._source.next()
+            draft = self._source.next_now() if self._source.plain else await self._source.next()
         except Exception as error:  # noqa: BLE001  # the input is the user's, and what was read of it goes on
             self._fault = error
             self._stop("the input failed")
             return None
         if draft is None:
             self._stop(INPUT_ENDED)
-            return None
-        self._taken += 1
-        self._announce()
-        job = Job(draft, asyncio.current_task())
-        if self._ordered:
-            self._lane.append(job)
-        return job
+        return draft
+
+    @property
+    def _room(self) -> int:
+        """For how many outcomes there is room."""
+        return _AHEAD * self._options.concurrency - self._tally.taken + self._tally.seen
 
     async def _outcome_of(self, job: Job) -> Outcome:
-        draft = job.draft
         try:
-            request = _endpoints.create_service_request(draft)
-            if draft.reference_id in self._references:
-                return Skipped(draft, REPEATED)
-            self._references.add(draft.reference_id)
-            return Created(draft, await self._caller.call(request, job.state))
+            request = _endpoints.create_service_request(job.draft)
+            known = await self._books.enter(job)
+            if known is not None:
+                return known
+            async with self._slots:
+                return Created(job.draft, await self._caller.call(request, job.state))
         except OutcomeUnknownError as error:
             # The frames of a failure are of no use to whoever gets it as a value, and keep a lot alive.
-            return Unknown(draft, error.with_traceback(None))
+            return Unknown(job.draft, error.with_traceback(None))
         except LegitmarkError as error:
-            if self._withdrawing and error.retryable and not error.maybe_processed:
-                return self._withdrawn(job)
-            return Failed(draft, error.with_traceback(None))
+            return self._failed(job, error.with_traceback(None))
         except asyncio.CancelledError:
             return self._withdrawn(job)
+
+    def _failed(self, job: Job, error: LegitmarkError) -> Outcome:
+        if isinstance(error, JournalError):
+            self._fail(error)
+            return Skipped(job.draft, f"not sent: {error}")
+        if self._withdrawing and error.retryable and not error.maybe_processed:
+            return self._withdrawn(job)
+        return Failed(job.draft, error)
+
+    def _fail(self, error: JournalError) -> None:
+        """Send nothing more, since it could not be noted."""
+        self._fault = self._fault or error.with_traceback(None)
+        self._withdraw(str(error))
 
     def _withdrawn(self, job: Job) -> Outcome:
         self._withdraw("cancelled")
@@ -233,25 +272,36 @@ class BulkRun:
         return Unknown(job.draft, error)
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
-        """Record an outcome, and hand on those that are due."""
-        self._refused += job.state.refusals
-        self._counts[type(outcome)] += 1
+        """Count an outcome, and hand on those that are due."""
+        self._active.discard(job)
+        self._tally.refused += job.state.refusals
         job.outcome, job.worker = outcome, None
-        if not self._ordered:
-            self._ready.append(outcome)
+        if not self._options.ordered:
+            self._hand_over(outcome)
+            return
+        self._count(outcome)
         while self._lane and (due := self._lane[0].outcome) is not None:
             self._ready.append(due)
             self._lane.popleft()
         wake_one(self._waiting)
+
+    def _hand_over(self, outcome: Outcome) -> None:
+        self._count(outcome)
+        self._ready.append(outcome)
+        wake_one(self._waiting)
+
+    def _count(self, outcome: Outcome) -> None:
+        self._tally.counts[type(outcome)] += 1
         if isinstance(outcome, (Failed, Unknown)):
             self._stop_if_hopeless(outcome)
+        elif isinstance(outcome, Skipped) and outcome.reason is DONE_BEFORE:
+            self._tally.recalled += 1
 
     def _stop_if_hopeless(self, outcome: Failed | Unknown) -> None:
         if isinstance(outcome.error, _STOPPERS):
             self._withdraw(str(outcome.error))
-        elif self._max_failures is not None:
-            failures = self._counts[Failed] + self._counts[Unknown]
-            allowed, done = self._max_failures, self._counts.total()
+        elif (allowed := self._options.max_failures) is not None:
+            failures, done = self._tally.failures, self._tally.done
             if 0 < allowed < 1:
                 allowed = allowed * done if done >= _SAMPLE else _SAMPLE
             if failures > allowed:
@@ -274,11 +324,11 @@ class BulkRun:
             return
         self._withdrawing, self._stopped = True, why
         self._stop(why)
-        in_flight = {job.worker for job in self._active if job.state.in_flight}
+        busy = {job.worker for job in self._active if job.state.in_flight} | {self._clerk, asyncio.current_task()}
         for job in self._active:
             # The try that is in flight may go on, and is the last one.
             job.state.withdrawn = True
-        for worker in self._workers - in_flight - {asyncio.current_task()}:
+        for worker in self._workers - busy:
             worker.cancel()
 
     def _worker_done(self, worker: "asyncio.Task[None]") -> None:
@@ -286,8 +336,10 @@ class BulkRun:
         if not worker.cancelled() and (fault := worker.exception()) is not None:
             self._fault = fault
             self._withdraw(f"{type(fault).__name__} in the engine")
+        if self._workers == {self._clerk}:
+            wake_one(self._unnoted)
         if not self._workers:
-            self._ended = self._caller.clock()
+            self._tally.ended = self._caller.clock()
             while self._waiting:
                 wake_one(self._waiting)
 

@@ -6,6 +6,7 @@ other rows go on.
 """
 
 import csv
+import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -100,7 +101,7 @@ def read_jsonl(source: Source, *, name: str | None = None) -> Iterator[ServiceRe
 def _csv_drafts(source: Source, name: str) -> Iterator[ServiceRequestDraft]:
     with _opened(source) as file:
         reader = csv.reader(_lines(file), strict=True)
-        header = _header(reader, name)
+        columns = _columns(_header(reader, name))
         while True:
             line = reader.line_num + 1
             try:
@@ -111,20 +112,45 @@ def _csv_drafts(source: Source, name: str) -> Iterator[ServiceRequestDraft]:
                 yield _unreadable(Row(name, line), f"is not CSV: {error}")
                 continue
             if cells:
-                yield _csv_draft(header, cells, name, line)
+                yield _csv_draft(columns, cells, name, line)
 
 
-def _csv_draft(header: list[str], cells: list[str], name: str, line: int) -> ServiceRequestDraft:
-    if len(cells) > len(header):
+@frozen
+class _Columns:
+    """Where the cells of a row stand; a column that isn't there stands behind the last one."""
+
+    count: int
+    reference_id: int
+    category: int
+    type: int
+    service: int
+    brand: int
+    model: int
+    extra: tuple[tuple[int, str], ...]
+
+
+def _columns(header: list[str]) -> _Columns:
+    places = {column: header.index(column) if column in header else len(header) for column in _KNOWN}
+    extra = tuple((place, column) for place, column in enumerate(header) if column not in _KNOWN)
+    return _Columns(count=len(header), extra=extra, **places)
+
+
+def _csv_draft(columns: _Columns, cells: list[str], name: str, line: int) -> ServiceRequestDraft:
+    if len(cells) > columns.count:
         row = Row(name, line)
-        return _unreadable(row, f"has {len(cells)} cells, and the header {len(header)}", cells[0])
+        return _unreadable(row, f"has {len(cells)} cells, and the header {columns.count}", cells[0])
     # An empty cell is a field that isn't there, and so is one that the line doesn't reach.
-    found = {column: cell for column, cell in zip(header, cells, strict=False) if cell}
-    ids = {column: found.get(column, "").strip() for column in _KNOWN if column != "reference_id"}
-    known = {column: cell for column, cell in ids.items() if cell}
-    known["reference_id"] = found.get("reference_id", "")
-    extra = {column: _clean(cell) for column, cell in found.items() if column not in _KNOWN}
-    return _draft(known, Row(name, line, extra))
+    cells += [""] * (columns.count + 1 - len(cells))
+    item = _item(cells[columns.category], cells[columns.type], cells[columns.brand], cells[columns.model])
+    extra = {column: _clean(cells[place]) for place, column in columns.extra if cells[place]}
+    service = cells[columns.service].strip() or None
+    return ServiceRequestDraft(cells[columns.reference_id], item, service, origin=Row(name, line, extra))
+
+
+# The kinds of items in a file are few, and the same again and again.
+@functools.lru_cache(maxsize=4096)
+def _item(category: str, type_: str, brand: str, model: str) -> Item:
+    return Item(category.strip(), type_.strip(), brand.strip() or None, model.strip() or None)
 
 
 def _header(reader: Iterator[list[str]], name: str) -> list[str]:
@@ -211,4 +237,6 @@ def _name(source: Source) -> str:
 
 
 def _clean(text: str) -> str:
+    if text.isascii():
+        return text
     return text.encode(errors="surrogateescape").decode(errors="replace")

@@ -17,6 +17,7 @@ LegitmarkError                      retryable, attempts, request_id, maybe_proce
 │   └── ServerError                 5xx
 ├── MalformedResponseError          a success that can't be read
 ├── OutcomeUnknownError             a create that may or may not have happened
+├── JournalError                    the journal of a bulk run can't be opened, read or written
 └── WebhookError
     ├── SignatureError              not from Legitmark, or too old
     └── UnreadableEventError        no event
@@ -28,6 +29,7 @@ An error is raised with facts and writes its sentence itself. Errors pickle, wit
 from legitmark_async.errors._base import (
     Attempt,
     ConfigurationError,
+    JournalError,
     LegitmarkError,
     OutcomeUnknownError,
     SignatureError,
@@ -65,6 +67,7 @@ __all__ = [
     "DeadlineExceededError",
     "ForbiddenError",
     "InvalidRequestError",
+    "JournalError",
     "LegitmarkError",
     "MalformedResponseError",
     "NotFoundError",

@@ -88,6 +88,23 @@ class ConfigurationError(LegitmarkError):
         return self.message
 
 
+class JournalError(LegitmarkError):
+    """The journal of a bulk run can't be opened, read or written.
+
+    Attributes:
+        path: The file.
+        problem: What is wrong, and what to do.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+    def _sentence(self) -> str:
+        return f"journal {self.path!r}: {self.problem}"
+
+
 def draft_error(draft: ServiceRequestDraft, problems: Sequence[str]) -> ConfigurationError:
     """Return the error of a draft that can't be sent: where it came from, if that is known, and all that is wrong."""
     where = "the draft can't be sent" if draft.origin is None else str(draft.origin)

@@ -1,0 +1,97 @@
+"""How far a bulk run is: for whoever asks, and for the journal."""
+
+import asyncio
+from collections.abc import Set as AbstractSet
+
+from attrs import define, evolve
+
+from legitmark_async import _endpoints
+from legitmark_async._call import WAITING, Caller
+from legitmark_async.bulk._books import Books
+from legitmark_async.bulk._job import Job
+from legitmark_async.bulk._outcomes import Created, Failed, RunProgress, Skipped, Unknown
+from legitmark_async.bulk._tally import Tally
+
+# Seconds between two samples in the journal.
+_SAMPLING = 1.0
+
+
+@define(eq=False)
+class Watch:
+    """Looks at a run, and changes nothing of it.
+
+    Attributes:
+        caller: Makes its calls.
+        tally: Its counts.
+        active: Its jobs under way.
+    """
+
+    caller: Caller
+    tally: Tally
+    active: AbstractSet[Job]
+
+    @property
+    def refused(self) -> int:
+        """Requests that the rate limit refused."""
+        return self.tally.refused + sum(job.state.refusals for job in self.active)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests in flight."""
+        return sum(job.state.in_flight for job in self.active)
+
+    @property
+    def waiting(self) -> int:
+        """Drafts that wait for the rate limit."""
+        return sum(job.state.phase == WAITING for job in self.active)
+
+    def progress(self, total: int | None, stopped: str | None, *, working: bool) -> RunProgress:
+        """Return a snapshot."""
+        tally, now = self.tally, 0.0 if self.tally.started is None else self.caller.clock()
+        opens_in, reason = self.caller.pacer.wait(_endpoints.CREATE) if working else (0.0, "")
+        ends_in = None
+        if tally.ended is not None:
+            ends_in = 0.0
+        elif total is not None and working:
+            ends_in = self._ends_in(total, now, opens_in)
+        return RunProgress(
+            taken=tally.taken,
+            created=tally.counts[Created],
+            failed=tally.counts[Failed],
+            unknown=tally.counts[Unknown],
+            skipped=tally.counts[Skipped],
+            done_before=tally.recalled,
+            active=len(self.active),
+            refused=self.refused,
+            seconds=tally.seconds(now),
+            waiting=self.waiting,
+            opens_in=opens_in,
+            reason=reason or None,
+            total=total,
+            ends_in=ends_in,
+            stopped=stopped,
+        )
+
+    async def sample(self, books: Books) -> None:
+        """Note what happens, second by second until it is cancelled, and then once more."""
+        before, since = self._counted(), self.caller.clock()
+        going_on = True
+        while going_on:
+            try:
+                await self.caller.retrier.sleep(_SAMPLING)
+            except asyncio.CancelledError:
+                going_on = False
+            now, after = self.caller.clock(), self._counted()
+            opens_in, reason = self.caller.pacer.wait(_endpoints.CREATE)
+            books.sample(now - since, after, before, (self.in_flight, self.waiting, reason if opens_in > 0 else ""))
+            before, since = after, now
+
+    def _counted(self) -> Tally:
+        return evolve(self.tally, refused=self.refused, counts=self.tally.counts.copy())
+
+    def _ends_in(self, total: int, now: float, opens_in: float) -> float | None:
+        by_limits = self.caller.pacer.ends_in(_endpoints.CREATE, total - self.tally.done - self.in_flight)
+        if by_limits is not None:
+            return by_limits
+        by_pace = self.tally.left(total, now)
+        return None if by_pace is None else max(by_pace, opens_in)

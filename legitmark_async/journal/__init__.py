@@ -1,0 +1,23 @@
+"""What bulk runs write down, so that the next one goes on where the last one stopped."""
+
+from legitmark_async.journal._journal import Journal, Promise
+from legitmark_async.journal._known import Known, digest_of
+from legitmark_async.journal._reader import JournalReader
+from legitmark_async.journal._records import Entry, JournalSummary, RunRecord, Sample, Status
+from legitmark_async.journal._schema import State
+from legitmark_async.journal._store import Account
+
+__all__ = [
+    "Account",
+    "Entry",
+    "Journal",
+    "JournalReader",
+    "JournalSummary",
+    "Known",
+    "Promise",
+    "RunRecord",
+    "Sample",
+    "State",
+    "Status",
+    "digest_of",
+]
