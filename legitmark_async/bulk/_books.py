@@ -170,9 +170,10 @@ class JournalBooks:
             reference, origin = "", (None, None, None)
         uuid = micro_id = error = cause = None
         if isinstance(outcome, Created):
-            uuid, micro_id = outcome.service_request.uuid, outcome.service_request.micro_id
+            uuid, micro_id = _text(outcome.service_request.uuid), outcome.service_request.micro_id
+            micro_id = None if micro_id is None else _text(micro_id)
         elif isinstance(outcome, (Failed, Unknown)):
-            error, cause = str(outcome.error), _cause_of(outcome.error)
+            error, cause = _text(str(outcome.error)), _text(_cause_of(outcome.error))
         settled_at = None if state is State.UNSENT else time.time()
         return self.journal.write(
             (number, reference, None, state, None, settled_at, uuid, micro_id, error, cause, *origin)
@@ -219,7 +220,7 @@ class JournalBooks:
         return ConfigurationError(
             f"{where}the draft of {draft.reference_id!r} is not what it was when {what}; give it another reference_id "
             "to create it as it is now",
-            problems=["reference_id"],
+            problems=["reference_id: its draft has changed since it was sent"],
         )
 
     async def _inherit(self, job: Job, number: int) -> None:
@@ -262,4 +263,5 @@ def _origin(draft: ServiceRequestDraft) -> tuple[str | None, int | None, str | N
 
 
 def _text(value: object) -> str:
+    # Half of a surrogate pair can't be written.
     return value.encode(errors="replace").decode() if isinstance(value, str) else ""

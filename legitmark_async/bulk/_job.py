@@ -5,7 +5,8 @@ import asyncio
 from attrs import define, field
 
 from legitmark_async._call import CallState
-from legitmark_async.bulk._outcomes import Outcome
+from legitmark_async.bulk._outcomes import Outcome, Skipped, Unknown
+from legitmark_async.errors import OutcomeUnknownError
 from legitmark_async.models import ServiceRequestDraft
 
 
@@ -26,3 +27,11 @@ class Job:
     state: CallState = field(factory=CallState)
     outcome: Outcome | None = None
     number: int | None = None
+
+    def withdrawn(self, why: str) -> Outcome:
+        """Return what becomes of it if nothing more is done."""
+        if not self.state.unsettled:
+            return Skipped(self.draft, why)
+        error = OutcomeUnknownError(self.draft.reference_id)
+        error.attempts, error.request_id = tuple(self.state.attempts), self.state.request_id
+        return Unknown(self.draft, error)

@@ -13,6 +13,7 @@ from legitmark_async.bulk._drafts import Source
 from legitmark_async.bulk._job import Job
 from legitmark_async.bulk._line import Line, wait_in, wake_one
 from legitmark_async.bulk._options import RunOptions
+from legitmark_async.bulk._outbox import Outbox
 from legitmark_async.bulk._outcomes import (
     DONE_BEFORE,
     INPUT_ENDED,
@@ -36,10 +37,6 @@ from legitmark_async.errors import (
 from legitmark_async.journal import Promise
 from legitmark_async.models import ServiceRequestDraft
 
-# Outcomes that may wait to be taken, for each task, before the tasks wait in their turn.
-_AHEAD = 2
-# Fewer outcomes than this don't make a share of failures.
-_SAMPLE = 100
 # Without these the rest of the run would fail too, one by one.
 _STOPPERS = (AuthenticationError, ForbiddenError)
 # Seconds that requests in flight may take to end when a run is left early.
@@ -72,14 +69,11 @@ class BulkRun:
         self._watch = Watch(caller, self._tally, self._active)
         self._books: Books = Memory()
         self._sampler: asyncio.Task[None] | None = None
-        self._lane: deque[Job] = deque()  # in an ordered run, the jobs whose outcomes are not due yet
-        self._ready: deque[Outcome] = deque()
-        self._waiting: Line = deque()  # for an outcome
-        self._blocked: Line = deque()  # until an outcome is taken
+        self._outbox = Outbox(self._tally, concurrency=options.concurrency, ordered=options.ordered)
         self._noting: deque[tuple[Job, Outcome, Promise]] = deque()  # outcomes on their way into the journal
         self._unnoted: Line = deque()  # for one of those
-        self._slots = asyncio.Semaphore(options.concurrency)
         self._clerk: asyncio.Task[None] | None = None  # who settles them
+        self._slots = asyncio.Semaphore(options.concurrency)
         self._stopped: str | None = None
         self._withdrawing = False
         self._fault: BaseException | None = None
@@ -132,16 +126,12 @@ class BulkRun:
         """
         if self._tally.started is None:
             raise ConfigurationError("use a bulk run as a block: 'async with ….create_many(drafts) as run:'")
-        while not self._ready:
+        while not self._outbox.ready:
             if not self._workers:
-                self._raise_fault()
-                raise StopAsyncIteration
-            await wait_in(self._waiting)
-        self._tally.seen += 1
-        # Not for each outcome: whoever is woken has room for some more, and wakes others if it needs their help.
-        if self._blocked and self._room >= self._options.concurrency:
-            wake_one(self._blocked)
-        return self._ready.popleft()
+                fault, self._fault = self._fault, None
+                raise StopAsyncIteration if fault is None else fault
+            await self._outbox.wait()
+        return self._outbox.take()
 
     async def __aexit__(
         self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -157,7 +147,7 @@ class BulkRun:
             if self._workers:
                 await asyncio.wait(self._workers)
             self._tally.ended = self._caller.clock()
-            self.leftover = tuple(self._ready)
+            self.leftover = tuple(self._outbox.ready)
             await self._source.aclose()
             await self._close_books(told=error is not None)
 
@@ -174,12 +164,9 @@ class BulkRun:
 
     async def _work(self) -> None:
         while (draft := await self._take()) is not None:
-            if self._room > 0:
-                wake_one(self._blocked)
             job = Job(draft, asyncio.current_task())
             self._active.add(job)
-            if self._options.ordered:
-                self._lane.append(job)
+            self._outbox.expect(job)
             self._announce()
             outcome = self._books.recall(draft) if self._options.ordered else None
             outcome = outcome or await self._outcome_of(job)
@@ -207,8 +194,8 @@ class BulkRun:
     async def _take(self) -> ServiceRequestDraft | None:
         """Read until a draft has to be sent, or is the next one in order; wait for room for its outcome."""
         while True:
-            while self._stopped is None and self._room <= 0:
-                await wait_in(self._blocked)
+            while self._stopped is None and self._outbox.room <= 0:
+                await self._outbox.wait_for_room()
             draft = None if self._stopped else await self._read()
             if draft is None:
                 return None
@@ -216,7 +203,8 @@ class BulkRun:
             outcome = None if self._options.ordered else self._books.recall(draft)
             if outcome is None:
                 return draft
-            self._hand_over(outcome)
+            self._count(outcome)
+            self._outbox.put(outcome)
 
     async def _read(self) -> ServiceRequestDraft | None:
         try:
@@ -228,11 +216,6 @@ class BulkRun:
         if draft is None:
             self._stop(INPUT_ENDED)
         return draft
-
-    @property
-    def _room(self) -> int:
-        """For how many outcomes there is room."""
-        return _AHEAD * self._options.concurrency - self._tally.taken + self._tally.seen
 
     async def _outcome_of(self, job: Job) -> Outcome:
         try:
@@ -265,30 +248,14 @@ class BulkRun:
 
     def _withdrawn(self, job: Job) -> Outcome:
         self._withdraw("cancelled")
-        if not job.state.unsettled:
-            return Skipped(job.draft, f"not sent: {self._stopped}")
-        error = OutcomeUnknownError(job.draft.reference_id)
-        error.attempts, error.request_id = tuple(job.state.attempts), job.state.request_id
-        return Unknown(job.draft, error)
+        return job.withdrawn(f"not sent: {self._stopped}")
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
         """Count an outcome, and hand on those that are due."""
         self._active.discard(job)
         self._tally.refused += job.state.refusals
-        job.outcome, job.worker = outcome, None
-        if not self._options.ordered:
-            self._hand_over(outcome)
-            return
         self._count(outcome)
-        while self._lane and (due := self._lane[0].outcome) is not None:
-            self._ready.append(due)
-            self._lane.popleft()
-        wake_one(self._waiting)
-
-    def _hand_over(self, outcome: Outcome) -> None:
-        self._count(outcome)
-        self._ready.append(outcome)
-        wake_one(self._waiting)
+        self._outbox.settle(job, outcome)
 
     def _count(self, outcome: Outcome) -> None:
         self._tally.counts[type(outcome)] += 1
@@ -300,12 +267,8 @@ class BulkRun:
     def _stop_if_hopeless(self, outcome: Failed | Unknown) -> None:
         if isinstance(outcome.error, _STOPPERS):
             self._withdraw(str(outcome.error))
-        elif (allowed := self._options.max_failures) is not None:
-            failures, done = self._tally.failures, self._tally.done
-            if 0 < allowed < 1:
-                allowed = allowed * done if done >= _SAMPLE else _SAMPLE
-            if failures > allowed:
-                self._withdraw(f"{failures} of {done} failed, more than max_failures allows")
+        elif self._options.max_failures is not None and self._tally.too_many(self._options.max_failures):
+            self._withdraw(f"{self._tally.failures} of {self._tally.done} failed, more than max_failures allows")
 
     def _announce(self) -> None:
         # The pacer spends a window otherwise if more is to come than it holds.
@@ -315,8 +278,7 @@ class BulkRun:
         """Read no more drafts."""
         self._stopped = self._stopped or why
         self._announce()
-        while self._blocked:
-            wake_one(self._blocked)
+        self._outbox.read_no_more()
 
     def _withdraw(self, why: str) -> None:
         """Read no more drafts, and send none that has not been sent."""
@@ -340,10 +302,4 @@ class BulkRun:
             wake_one(self._unnoted)
         if not self._workers:
             self._tally.ended = self._caller.clock()
-            while self._waiting:
-                wake_one(self._waiting)
-
-    def _raise_fault(self) -> None:
-        fault, self._fault = self._fault, None
-        if fault is not None:
-            raise fault
+            self._outbox.end()

@@ -6,6 +6,9 @@ from attrs import define, field
 
 from legitmark_async.bulk._outcomes import Created, Failed, Outcome, Unknown
 
+# Fewer outcomes than this don't make a share of failures.
+_SAMPLE = 100
+
 
 @define(eq=False)
 class Tally:
@@ -38,6 +41,12 @@ class Tally:
     def failures(self) -> int:
         """Drafts that failed or of which it isn't known."""
         return self.counts[Failed] + self.counts[Unknown]
+
+    def too_many(self, allowed: float) -> bool:
+        """Whether more have failed than are allowed: a number, or below 1 a share."""
+        if 0 < allowed < 1:
+            allowed = allowed * self.done if self.done >= _SAMPLE else _SAMPLE
+        return self.failures > allowed
 
     def seconds(self, now: float) -> float:
         """Return how long it has gone on."""

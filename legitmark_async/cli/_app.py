@@ -21,13 +21,14 @@ configuration; 3 nothing could be done; 130 interrupted.
 _COMMANDS = {
     "legitmark_async.cli._create:create": """Create one service request.
 
-It is printed as one JSON object, as the API tells it. The request is sent again only where it surely was not processed.
-If it isn't known what became of it, the exit status is 1: look for its reference id before you create it again.""",
+It is printed as one JSON object, as the API tells it. Where the answer is lost it is looked for before it is sent again.
+If it can't be known what became of it, the exit status is 1: look for its reference id before you create it again.""",
     "legitmark_async.cli._create_many:create_many": """Create a service request for each row of a file.
 
 As fast as the rate limits allow. For each row one JSON object tells what became of it: `reference_id`, `status`
 (created, failed, unknown or skipped), `uuid`, `micro_id`, `error`, the `line` of the row, and its other columns as
-`extra`. A bad row fails alone. Ctrl-C lets requests in flight end, for up to 5 s, and accounts for every row read.""",
+`extra`. A bad row fails alone. Ctrl-C lets requests in flight end, for up to 5 s, and accounts for every row read. With
+--journal the same command goes on where the last one stopped or was killed.""",
     "legitmark_async.cli._demo:demo": """See a bulk run under rate limits; no key, no network.
 
 Starts the sandbox and creates items in it. The last line on stdout is a JSON object: what the client counted, what the

@@ -2,14 +2,16 @@
 
 import asyncio
 import re
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 from attrs import frozen
 from cyclopts import Group, Parameter, validators
 
-from legitmark_async import BulkRun, ConfigurationError, LegitmarkError, RunProgress
-from legitmark_async.bulk import INPUT_ENDED
+from legitmark_async import BulkRun, ConfigurationError, LegitmarkError, Outcome, RunProgress, Skipped
+from legitmark_async.bulk import DONE_BEFORE, INPUT_ENDED
 from legitmark_async.cli._api import DEFAULT_API, Api
 from legitmark_async.cli._conventions import ALL_DONE, NOTHING_DONE, SOME_FAILED
 from legitmark_async.cli._dry_run import Prediction, check_all
@@ -40,12 +42,26 @@ class RunOptions:
         concurrency: Requests in flight at most.
         max_failures: Stop when more have failed than this: a number, or a share such as 1% (from 100 items on).
         ordered: Write the outcomes in the order of the rows, instead of as they come.
+        journal: File to note in what happens to each row. The same command again goes on where the last one stopped or
+            was killed: rows that were created are not sent again, and rows that may have been are looked for first.
+        settle_unknown: Send nothing but the rows of the journal that may have been sent before.
     """
 
     format: Format | None = None
     concurrency: Annotated[int, _COUNT] = 64
     max_failures: str | None = None
     ordered: Annotated[bool, _FLAG] = False
+    journal: Path | None = None
+    settle_unknown: Annotated[bool, _FLAG] = False
+
+    def require_journal(self) -> None:
+        """Check that there is a journal where one is needed.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        if self.settle_unknown and self.journal is None:
+            raise ConfigurationError("--settle-unknown needs the --journal of the run that left something open")
 
 
 @Parameter(name="*", group=Group("Output", sort_key=2))
@@ -54,7 +70,7 @@ class OutputOptions:
     """Where the outcomes go.
 
     Attributes:
-        out: File for the outcomes, instead of stdout.
+        out: File for the outcomes, instead of stdout. With --journal they are written behind what is there.
         force: Overwrite it if it is there and not empty.
     """
 
@@ -115,60 +131,82 @@ async def create_many(
 
 async def _create_all(source: Input, options: RunOptions, output: OutputOptions, api: Api) -> int:
     # Whatever may be wrong is told before the file of outcomes is touched.
+    options.require_journal()
     client, drafts = api.client(concurrency=options.concurrency), source.drafts()
     max_failures = _parse_failures(options.max_failures)
+    append = options.journal is not None and not output.force
     if output.out is not None:
-        require_free(output.out, source.file, force=output.force)
+        require_free(output.out, source.file, force=output.force or append)
     total = source.count()
     async with client as legitmark:
         run = legitmark.sr.create_many(
-            drafts, concurrency=options.concurrency, max_failures=max_failures, ordered=options.ordered, total=total
+            drafts,
+            concurrency=options.concurrency,
+            max_failures=max_failures,
+            ordered=options.ordered,
+            total=total,
+            journal=options.journal,
+            settle_only=options.settle_unknown,
         )
-        with Lines(output.out) as lines:
+        with Lines(output.out, append=append) as lines:
             # Lines of JSON in the same terminal would tear the bar.
             bar = has_terminal() and not lines.in_terminal
             async with shown(run, bar=bar):
-                fault = await _write_all(run, lines)
-    if run.progress.done > lines.written:
-        say(f"outcomes that could not be written: {run.progress.done - lines.written}")
-    return _conclude(run.progress, fault)
+                fault = await _write_all(run, lines, options.journal)
+    due = run.progress.done - run.progress.done_before
+    if due > lines.written:
+        say(f"outcomes that could not be written: {due - lines.written}")
+    return _conclude(run.progress, fault, options.journal)
 
 
-async def _write_all(run: BulkRun, lines: Lines) -> Exception | None:
+async def _write_all(run: BulkRun, lines: Lines, journal: Path | None) -> Exception | None:
     """Write the outcomes, those too that are left when the run ends early; return what made it end."""
     fault: Exception | None = None
     try:
         async with run:
             async for outcome in run:
-                await lines.write(describe_outcome(outcome))
+                await _write(outcome, lines)
     except asyncio.CancelledError:
-        raise asyncio.CancelledError(_summarize(run.progress)) from None
+        raise asyncio.CancelledError(f"{_summarize(run.progress)}; {_how_to_go_on(journal)}") from None
     except (LegitmarkError, OSError) as error:
         fault = error
     finally:
         for outcome in () if lines.broken else run.leftover:
-            await lines.write(describe_outcome(outcome))
+            await _write(outcome, lines)
     return fault
 
 
-def _conclude(progress: RunProgress, fault: Exception | None) -> int:
+async def _write(outcome: Outcome, lines: Lines) -> None:
+    # A row that an earlier run has created has had its line then.
+    if not (isinstance(outcome, Skipped) and outcome.reason == DONE_BEFORE):
+        await lines.write(describe_outcome(outcome))
+
+
+def _conclude(progress: RunProgress, fault: Exception | None, journal: Path | None) -> int:
     if fault is not None and not progress.taken:
         raise fault
-    if progress.unknown:
-        say("unknown: look for these by their reference_id before you create them again")
     why = progress.stopped if fault is None else describe_error(fault)
     stopped = why != INPUT_ENDED
-    say(f"stopped ({why}): {_summarize(progress)}" if stopped else _summarize(progress))
+    words = f"stopped ({why}): {_summarize(progress)}" if stopped else _summarize(progress)
+    say(f"{words}; {_how_to_go_on(journal)}" if stopped or progress.unknown else words)
     if not (progress.failed or progress.unknown or stopped):
         return ALL_DONE
     return SOME_FAILED if progress.created or progress.unknown else NOTHING_DONE
 
 
 def _summarize(progress: RunProgress) -> str:
+    before = f", {progress.done_before} created before" if progress.done_before else ""
     return (
         f"{progress.created} created, {progress.failed} failed, {progress.unknown} unknown, "
-        f"{progress.skipped} skipped, {progress.refused} refused, in {progress.seconds:.2f} s"
+        f"{progress.skipped - progress.done_before} skipped, {progress.refused} refused, "
+        f"in {progress.seconds:.2f} s{before}"
     )
+
+
+def _how_to_go_on(journal: Path | None) -> str:
+    if journal is None:
+        return "there is no journal to go on from: look for the unknown by their reference_id before you run it again"
+    return f"go on with: {shlex.join(['legitmark', *sys.argv[1:]])}"
 
 
 def _parse_failures(text: str | None) -> float | None:

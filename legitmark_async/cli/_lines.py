@@ -17,7 +17,7 @@ _AT_ONCE: int = getattr(select, "PIPE_BUF", 0)
 
 
 class Lines:
-    """JSON lines to stdout or to a file: a context manager, which closes the file.
+    """JSON lines to stdout or to a file, anew or behind what is there: a context manager, which closes the file.
 
     Each line is handed to the system before the next one is begun, so that a crash loses none.
 
@@ -26,11 +26,11 @@ class Lines:
         broken: Whether a line could not be written; no more are tried then.
     """
 
-    def __init__(self, out: Path | None) -> None:
+    def __init__(self, out: Path | None, *, append: bool = False) -> None:
         self.written = 0
         self.broken = False
         self._name = "stdout" if out is None else str(out)
-        self._file = stdout() if out is None else _create(out)
+        self._file = stdout() if out is None else _create(out, append=append)
         self._owned = out is not None
         self._regular = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
 
@@ -96,8 +96,8 @@ def require_free(out: Path, source: str, *, force: bool) -> None:
         raise ConfigurationError(f"--out {out} is there already and not empty; --force overwrites it")
 
 
-def _create(out: Path) -> BinaryIO:
+def _create(out: Path, *, append: bool) -> BinaryIO:
     try:
-        return out.open("wb")
+        return out.open("ab" if append else "wb")
     except OSError as error:
         raise ConfigurationError(f"can't write {str(out)!r}: {os.strerror(error.errno or 0)}") from None

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, ParamSpec
 
-from legitmark_async import ConfigurationError, LegitmarkError, OutcomeUnknownError
+from legitmark_async import ConfigurationError, JournalError, LegitmarkError, OutcomeUnknownError
 from legitmark_async.cli._conventions import BY_SIGNAL, NOTHING_DONE, SOME_FAILED, WRONG_USAGE
 from legitmark_async.cli._output import complain, say
 
@@ -41,7 +41,7 @@ def command(function: Callable[P, Awaitable[int]]) -> Callable[P, Coroutine[Any,
 def _status(error: Exception) -> int:
     if isinstance(error, (OutcomeUnknownError, OSError)):
         return SOME_FAILED
-    return WRONG_USAGE if isinstance(error, ConfigurationError) else NOTHING_DONE
+    return WRONG_USAGE if isinstance(error, (ConfigurationError, JournalError)) else NOTHING_DONE
 
 
 @contextlib.contextmanager

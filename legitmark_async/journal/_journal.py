@@ -1,7 +1,7 @@
 """A journal that is being written: one thread, which commits all that has come together while it last committed.
 
-A thread that has released the interpreter waits for it again, up to 5 ms while the event loop is busy. So a batch is one
-statement, and in its own transaction.
+A thread that has released the interpreter waits to get it back, up to 5 ms while the event loop is busy. So a batch is
+one statement, which is a transaction by itself.
 """
 
 import asyncio

@@ -86,7 +86,7 @@ def test_no_connection(legitmark: Run) -> None:
 
 def test_unknown_outcome(legitmark: Run, serve: Serve) -> None:
     """If it isn't known whether it was created, the exit status is 1."""
-    done = legitmark("create", "--reference-id", "R-7", *ITEM, **serve("--fault", "drop-after=1"))
+    done = legitmark("create", "--reference-id", "R-7", *ITEM, "--deadline", "1", **serve("--fault", "drop-after=1"))
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "'R-7' may or may not have been created" in done.stderr

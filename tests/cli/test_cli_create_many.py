@@ -223,11 +223,11 @@ def test_all_may_fail(legitmark: Run, sandbox: Mapping[str, str]) -> None:
 
 def test_unknown(legitmark: Run, serve: Serve) -> None:
     """An outcome that isn't known has its status, makes the exit status 1, and is not claimed to have failed."""
-    done = legitmark("create-many", "-", stdin=HEADER + row("U-1"), **serve("--fault", "drop-after=1"))
+    done = legitmark("create-many", "-", stdin=HEADER + row(".."), **serve("--fault", "drop-after=1"))
 
     assert done.returncode == 1
     assert read(done.stdout)[2]["status"] == "unknown"
-    assert "look for these by their reference_id" in done.stderr
+    assert "look for the unknown by their reference_id" in done.stderr
 
 
 def test_out_file(legitmark: Run, sandbox: Mapping[str, str], tmp_path: Path) -> None:
