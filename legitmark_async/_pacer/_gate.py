@@ -87,7 +87,7 @@ class Gate:
         for meter in self._concerned(turn):
             meter.passed(turn, now)
         for limit in limits:
-            self._meter(limit.type, turn.endpoint).note(turn, now, self.sent, limit)
+            self._meter(limit.type, turn.endpoint, now).note(turn, now, self.sent, limit)
 
     def failed(self, turn: Turn, now: float) -> None:
         """Take note of a failure that is no refusal: a 5xx, a timeout, a connection that broke."""
@@ -103,7 +103,7 @@ class Gate:
             self._give_back(turn, None)
             return False
         self._governor.lost(turn.number, now)
-        meter = self._meter(refusal.type or "", turn.endpoint)
+        meter = self._meter(refusal.type or "", turn.endpoint, now)
         self._give_back(turn, meter)
         return meter.refused(turn, now, self.sent, refusal)
 
@@ -148,12 +148,14 @@ class Gate:
             if meter is not but:
                 meter.give_back(turn)
 
-    def _meter(self, name: str, endpoint: str) -> Meter:
+    def _meter(self, name: str, endpoint: str, now: float) -> Meter:
         key = f"{name} {endpoint}" if name == LimitType.ENDPOINT else name
         meter = self._meters.get(key)
         if meter is None:
             self._governor.discovered()
-            law = Discovery(self._first_at, self._answered_at, self._granted)
+            # A refusal may overtake the answers to those that were admitted before it.
+            answered_at = self._answered_at if self._granted else now
+            law = Discovery(self._first_at, answered_at, self._granted)
             meter = Meter(name, endpoint if name == LimitType.ENDPOINT else None, law, self.random)
             self._meters[key] = meter
         return meter

@@ -5,6 +5,7 @@ from legitmark_async.bulk._options import RunOptions
 from legitmark_async.bulk._outcomes import (
     DONE_BEFORE,
     INPUT_ENDED,
+    NOT_UNKNOWN,
     REPEATED,
     Created,
     Failed,
@@ -19,6 +20,7 @@ from legitmark_async.bulk.sources import Row, read_csv, read_jsonl
 __all__ = [
     "DONE_BEFORE",
     "INPUT_ENDED",
+    "NOT_UNKNOWN",
     "REPEATED",
     "BulkRun",
     "Created",

@@ -263,5 +263,5 @@ def _origin(draft: ServiceRequestDraft) -> tuple[str | None, int | None, str | N
 
 
 def _text(value: object) -> str:
-    # Half of a surrogate pair can't be written.
-    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+    # Neither half of a surrogate pair nor a NUL can be read back.
+    return value.encode(errors="replace").decode().replace("\0", "?") if isinstance(value, str) else ""

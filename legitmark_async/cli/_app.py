@@ -21,7 +21,7 @@ configuration; 3 nothing could be done; 130 interrupted.
 _COMMANDS = {
     "legitmark_async.cli._create:create": """Create one service request.
 
-It is printed as one JSON object, as the API tells it. Where the answer is lost it is looked for before it is sent again.
+It is printed as one JSON object, as the API tells it. If the answer is lost, it is looked for before it is sent again.
 If it can't be known what became of it, the exit status is 1: look for its reference id before you create it again.""",
     "legitmark_async.cli._create_many:create_many": """Create a service request for each row of a file.
 

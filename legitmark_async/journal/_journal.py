@@ -22,7 +22,7 @@ Promise = asyncio.Future[None]
 
 @frozen(eq=False)
 class _Note:
-    """Something to write: a row, and who waits for it; or a sample, and how far the clocks are apart; or the end."""
+    """Something to write: a row (empty: wait for those before) and who waits for it; or a sample; or the end."""
 
     row: Row | None = None
     promise: Promise | None = None
@@ -42,7 +42,8 @@ class _Batch:
     def add(self, note: _Note) -> None:
         """Sort in a note."""
         if note.row is not None and note.promise is not None:
-            self.rows.append(note.row)
+            if note.row:
+                self.rows.append(note.row)
             self.promises.append(note.promise)
         elif note.sample is not None:
             self.notes.append(note)
@@ -96,6 +97,10 @@ class Journal:
         Raises:
             JournalError: It can't be read.
         """
+        # It may have been handed over a moment ago.
+        promise = self._loop.create_future()
+        self._notes.put(_Note((), promise))
+        await promise
         return await asyncio.to_thread(self._store.lookup, number)
 
     async def aclose(self, stopped: str | None, refused: int) -> None:

@@ -176,6 +176,8 @@ def _reference_problem(value: object) -> str | None:
         return f"reference_id: {_shown(value)} is not a text"
     if not value.strip():
         return "reference_id: is empty"
+    if "\0" in value:
+        return f"reference_id: {_shown(value)} holds a NUL character"
     return None if _encodable(value) else f"reference_id: {_shown(value)} can't be written as UTF-8"
 
 

@@ -535,3 +535,20 @@ class TestGate:
         assert not closed
         assert waits == [INF, INF, 0.0]
         assert [meter.law.view(0.8).remaining for meter in gate.meters] == [77]
+
+
+def test_refusal_overtakes() -> None:
+    """A refusal that comes before any other answer tells no window of the length of the clock's age."""
+    gate, start = Gate(64, lambda: 0.0), 10_000.0
+    turns = [gate.admit(start, Lane.BULK, "") for _ in range(20)]
+    refusal = Refusal(LimitType.PARTNER, 10, resets_in=0.5, asked=1.0)
+
+    gate.refused(turns[15], start + 0.01, refusal)
+    for turn in turns[:10]:
+        gate.answered(turn, start + 0.02)
+    canary = gate.admit(start + 0.51, Lane.BULK, "")
+    gate.answered(canary, start + 0.52)
+
+    (meter,) = gate.meters
+    assert isinstance(meter.law, Window)
+    assert meter.law.phase.period == 0.5

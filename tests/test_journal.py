@@ -1,0 +1,299 @@
+"""The file of a journal: who may open it, what it says when it can't be used, and how it survives."""
+
+import asyncio
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from legitmark_async import (
+    BulkRun,
+    ConfigurationError,
+    Created,
+    Item,
+    JournalError,
+    JournalReader,
+    Legitmark,
+    Outcome,
+    ServiceRequestDraft,
+    Skipped,
+)
+from legitmark_async.journal import Known, State, Status, digest_of
+from legitmark_async.journal._schema import MIGRATIONS, VERSION
+from legitmark_async.journal._store import Account, Store
+from legitmark_async.sandbox import Sandbox
+
+Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a journal may be made."""
+    return tmp_path / "run.db"
+
+
+async def outcomes_of(run: BulkRun) -> list[Outcome]:
+    """Run to the end, and give all outcomes."""
+    async with run:
+        return [outcome async for outcome in run]
+
+
+async def problem_with(client: Legitmark, sandbox: Sandbox, path: Path) -> str:
+    """Try to run with a journal that can't be used: tell what is wrong with it, and check that nothing was sent."""
+    before = sandbox.ledger.requests
+    item = Item("cc30b104-7c47-11ef-a623-02595575faeb", "95e42d6b-7c4f-11ef-a623-02595575faeb")
+    with pytest.raises(JournalError) as caught:
+        await outcomes_of(client.sr.create_many([ServiceRequestDraft("NEW", item)], journal=path))
+    assert sandbox.ledger.requests == before
+    assert caught.value.path == str(path)
+    return str(caught.value)
+
+
+async def test_one_at_a_time(client: Legitmark, sandbox: Sandbox, path: Path) -> None:
+    """A second run is told who holds the journal, and the first one's end sets it free."""
+    async with client.sr.create_many([], journal=path):
+        told = await problem_with(client, sandbox, path)
+
+    assert f"it is in use by process {os.getpid()} on " in told
+    assert await outcomes_of(client.sr.create_many([], journal=path)) == []
+
+
+async def test_dead_holder(client: Legitmark, path: Path) -> None:
+    """The lock of a process that was killed is taken, whatever is written in it."""
+    lock = path.with_name("run.db.lock")
+    holder = (
+        "import sys; from pathlib import Path; from legitmark_async.journal._lock import Lock\n"
+        "lock = Lock(Path(sys.argv[1])); lock.acquire(); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(  # noqa: S603, ASYNC220  # this Python, and it answers at once
+        [sys.executable, "-c", holder, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(JournalError, match=f"in use by process {process.pid} on "):
+            await outcomes_of(client.sr.create_many([], journal=path))
+        process.kill()
+
+    assert json.loads(lock.read_text())["pid"] == process.pid
+    assert await outcomes_of(client.sr.create_many([], journal=path)) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(b"reference_id,category,type\n" * 100, "file is not a database; choose another", id="text"),
+        pytest.param(b"SQLite format 3\0" + b"\xff" * 4000, "can't use it: ", id="torn head"),
+    ],
+)
+async def test_no_journal(content: bytes, words: str, client: Legitmark, sandbox: Sandbox, path: Path) -> None:
+    """A file that is no journal is told, and left as it is."""
+    path.write_bytes(content)
+
+    assert words in await problem_with(client, sandbox, path)
+    assert path.read_bytes() == content
+    with pytest.raises(JournalError), JournalReader(path):
+        pass
+
+
+async def test_other_database(client: Legitmark, sandbox: Sandbox, path: Path) -> None:
+    """A database of something else is told, and left as it is."""
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE cats (name TEXT)")
+    database.close()
+
+    assert "it is a database of something else; choose another file" in await problem_with(client, sandbox, path)
+    with pytest.raises(JournalError, match="something else"), JournalReader(path):
+        pass
+
+
+async def test_damaged(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path) -> None:
+    """A journal with a torn page is told, with what to do."""
+    await outcomes_of(client.sr.create_many(drafts(500), journal=path))
+    content = bytearray(path.read_bytes())
+    content[8192:] = b"\xa5" * (len(content) - 8192)
+    path.write_bytes(content)
+
+    assert "malformed; it is damaged; restore it" in await problem_with(client, sandbox, path)
+
+
+async def test_later_release(client: Legitmark, sandbox: Sandbox, path: Path) -> None:
+    """A journal of a later release isn't touched."""
+    await outcomes_of(client.sr.create_many([], journal=path))
+    with sqlite3.connect(path) as database:
+        database.execute(f"PRAGMA user_version = {VERSION + 1}")
+    database.close()
+
+    told = await problem_with(client, sandbox, path)
+
+    assert f"written by a later release (version {VERSION + 1}, this one knows {VERSION}); upgrade" in told
+
+
+async def test_migration(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path) -> None:
+    """A journal of the first version can be read as it is, and is gone on with in today's tables."""
+    await outcomes_of(client.sr.create_many(drafts(3), journal=path))
+    with sqlite3.connect(path) as database:
+        database.executescript("DROP TABLE samples; PRAGMA user_version = 1")
+    database.close()
+    assert len(MIGRATIONS) == VERSION == 2
+    with JournalReader(path) as journal:
+        assert list(journal.samples()) == []
+
+    seen = await outcomes_of(client.sr.create_many(drafts(5), journal=path))
+
+    assert [type(outcome) for outcome in seen].count(Created) == 2
+    assert sandbox.ledger.created == 5
+    with JournalReader(path) as journal:
+        assert journal.summary().created == 5
+        assert sum(sample.created for sample in journal.samples()) == 2
+
+
+async def test_other_account(client: Legitmark, sandbox: Sandbox, path: Path) -> None:
+    """A journal of another key or another base URL isn't written to, and tells no key."""
+    await outcomes_of(client.sr.create_many([], journal=path))
+    async with Legitmark("leo_other", base_url=sandbox.url) as other:
+        assert "it belongs to another API key" in await problem_with(other, sandbox, path)
+    async with Sandbox() as second, Legitmark(sandbox.api_key, base_url=second.url) as elsewhere:
+        told = await problem_with(elsewhere, second, path)
+
+    assert f"it belongs to {sandbox.url}, not to {second.url}" in told
+    assert sandbox.api_key.encode() not in path.read_bytes()
+
+
+async def test_no_folder(client: Legitmark, sandbox: Sandbox, path: Path) -> None:
+    """A folder that isn't there is told."""
+    told = await problem_with(client, sandbox, path.parent / "missing" / "run.db")
+
+    assert "can't write run.db.lock beside it: No such file or directory; make its folder writable" in told
+
+
+async def test_full_disk(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path) -> None:
+    """Where the disk is full nothing more is sent; every draft has its outcome, and the next run goes on."""
+    run = client.sr.create_many(drafts(5000), journal=path)
+    seen: list[Outcome] = []
+
+    async def run_into_it() -> None:
+        async with run:
+            run._books.journal._store._connection.execute("PRAGMA max_page_count = 60")  # type: ignore[attr-defined]  # it has one
+            async for outcome in run:
+                seen.append(outcome)  # noqa: PERF401  # what there is has to be kept when the loop raises
+
+    with pytest.raises(JournalError, match="database or disk is full; free some space and run the same again"):
+        await run_into_it()
+
+    assert len(seen) + len(run.leftover) == run.progress.taken < 5000
+    assert sandbox.ledger.created < 5000
+    again = await outcomes_of(client.sr.create_many(drafts(5000), journal=path))
+    assert {type(outcome) for outcome in again} <= {Created, Skipped}
+    assert (sandbox.ledger.created, sandbox.ledger.duplicates) == (5000, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="there is nobody else to be")
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        pytest.param(0o777, "attempt to write a readonly database; make it and its folder writable", id="file"),
+        pytest.param(0o555, "can't write run.db.lock beside it: Permission denied; make its folder", id="folder"),
+    ],
+)
+def test_read_only(folder: int, words: str) -> None:
+    """A journal that can't be written to is told."""
+    script = (
+        "import os, sys; from pathlib import Path; from legitmark_async.journal._store import Account, Store\n"
+        "if os.geteuid() == 0: os.seteuid(65534)\n"
+        "Store.open(Path(sys.argv[1]), Account('https://api.legitmark.com', 'leo_key'))"
+    )
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "run.db"
+        Store.open(path, Account("https://api.legitmark.com", "leo_key")).close(None, 0)
+        path.with_name("run.db.lock").unlink()
+        path.chmod(0o444)
+        Path(name).chmod(folder)
+        done = subprocess.run(  # noqa: S603  # this Python
+            [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False
+        )
+        Path(name).chmod(0o777)
+
+    assert words in done.stderr.splitlines()[-1]
+
+
+async def test_durable_before_sent(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path) -> None:
+    """Each draft whose request has arrived is marked in the file, and those whose outcome was given have it there."""
+    sandbox.latency = 0.02
+    async with client.sr.create_many(drafts(300), journal=path) as run:
+        async for _ in run:
+            with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True) as database:
+                rows = dict(database.execute("SELECT reference, status FROM items").fetchall())
+            database.close()
+            assert sandbox.references.keys() <= rows.keys()
+            assert sum(state == State.CREATED for state in rows.values()) >= run.progress.created
+
+
+def test_reader_needs_block(path: Path) -> None:
+    """A reader outside its block, or of a file that isn't there, says so."""
+    with pytest.raises(ConfigurationError, match="use a journal reader as a block"):
+        JournalReader(path).summary()
+    with pytest.raises(JournalError, match="there is no such file"), JournalReader(path):
+        pass
+
+
+async def test_read_while_written(client: Legitmark, drafts: Drafts, path: Path) -> None:
+    """A journal may be read while a run writes to it: what was sent and is open is unknown."""
+    async with client.sr.create_many(drafts(200), journal=path) as run:
+        async for _ in run:
+            with JournalReader(path) as journal:
+                told = journal.summary()
+            assert told.items <= 200
+            assert told.created >= run.progress.created
+    with JournalReader(path) as journal:
+        told = journal.summary()
+
+    assert (told.created, told.failed, told.unknown, told.items) == (200, 0, 0, 200)
+    assert [(record.number, record.stopped) for record in told.runs] == [(1, "input ended")]
+
+
+def test_known_grows(item: Item) -> None:
+    """The table finds each of many references by its number, and nothing else."""
+    known = Known()
+    drafts = [ServiceRequestDraft(f"ITEM-{number}", item) for number in range(20_000)]
+    for number, draft in enumerate(drafts, start=1):
+        assert known.add(draft.reference_id, digest_of(draft), State.SENT) == number
+
+    assert [known.find(draft.reference_id) for draft in drafts] == [[number] for number in range(1, 20_001)]
+    assert known.find("ITEM-20000") == []
+
+
+def test_known_with_gaps(item: Item) -> None:
+    """Numbers that the file has no more, and rows that nobody looks for, keep their places."""
+    draft = ServiceRequestDraft("A", item)
+    known = Known()
+
+    known.load([(2, "A", digest_of(draft), State.CREATED), (5, "", None, State.FAILED), (6, "B", 7, State.SENT)])
+
+    assert (known.find("A"), known.find("B"), known.find(""), len(known)) == ([2], [6], [], 6)
+    assert [known.states[2], known.states[6]] == [State.CREATED, State.SENT]
+
+
+def test_statuses() -> None:
+    """Each status of an entry is a word of the outcomes."""
+    assert set(Status) == {"created", "failed", "unknown"}
+
+
+async def test_closed_loop(path: Path, sandbox: Sandbox) -> None:
+    """A run that nobody ends keeps no process alive: its thread is a daemon."""
+    script = (
+        "import asyncio, sys; from legitmark_async import *\n"
+        "async def main():\n"
+        "    client = Legitmark(sys.argv[2], base_url=sys.argv[3]); await client.__aenter__()\n"
+        "    await client.sr.create_many([], journal=sys.argv[1]).__aenter__()\n"
+        "asyncio.run(main())"
+    )
+    words = [sys.executable, "-c", script, str(path), sandbox.api_key, sandbox.url]
+    process = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.DEVNULL)
+
+    assert await asyncio.wait_for(process.wait(), 20) == 0
