@@ -34,10 +34,17 @@ As fast as the rate limits allow. For each row one JSON object tells what became
 Starts the sandbox and creates items in it. The last line on stdout is a JSON object: what the client counted, what the
 sandbox counted (`duplicates`, `refused`), the `seconds` it took, and the `ideal_seconds` that the limit makes
 inevitable.""",
+    "legitmark_async.cli._export:export": """Write what became of each row, of all runs over a journal.
+
+The same lines as create-many writes, in the order in which the rows were first noted; or CSV. In CSV a text that a
+spreadsheet would take for a formula gets an apostrophe before it.""",
     "legitmark_async.cli._sandbox:sandbox": """Serve a look-alike of the API, for tests.
 
 On 127.0.0.1, until SIGINT or SIGTERM ends it with exit status 0. The first line on stdout is a JSON object with its
 `url` and the made-up `api_key` that it takes. What really happened is told at `/_sandbox/ledger`.""",
+    "legitmark_async.cli._status:status": """Tell what a journal holds.
+
+One JSON object: counts of the items by what became of them, and the runs. On stderr stands how to go on.""",
 }
 
 

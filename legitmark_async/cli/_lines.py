@@ -17,7 +17,7 @@ _AT_ONCE: int = getattr(select, "PIPE_BUF", 0)
 
 
 class Lines:
-    """JSON lines to stdout or to a file, anew or behind what is there: a context manager, which closes the file.
+    """Lines to stdout or to a file, anew or behind what is there: a context manager, which closes the file.
 
     Each line is handed to the system before the next one is begun, so that a crash loses none.
 
@@ -54,7 +54,14 @@ class Lines:
         Raises:
             OSError: It can't be written.
         """
-        line = encode_json(value)
+        await self.put(encode_json(value))
+
+    async def put(self, line: bytes) -> None:
+        """Write a line that is encoded already, as `write` does.
+
+        Raises:
+            OSError: It can't be written.
+        """
         if self._takes(len(line)):
             self._write(line)
         else:

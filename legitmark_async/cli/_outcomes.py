@@ -4,6 +4,7 @@ from typing import Any
 
 from legitmark_async import Created, Failed, Outcome, Skipped, Unknown
 from legitmark_async.bulk import Row
+from legitmark_async.journal import Entry
 
 
 def describe_outcome(outcome: Outcome) -> dict[str, Any]:
@@ -19,6 +20,20 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
         line |= {"uuid": outcome.service_request.uuid, "micro_id": outcome.service_request.micro_id}
     if isinstance(row := outcome.draft.origin, Row):
         line |= {"extra": dict(row.extra), "line": row.line}
+    return line
+
+
+def describe_entry(entry: Entry) -> dict[str, Any]:
+    """Return an item of a journal as the object that was written when it had its outcome."""
+    line: dict[str, Any] = {
+        "reference_id": entry.reference_id,
+        "status": entry.status.value,
+        "uuid": entry.uuid,
+        "micro_id": entry.micro_id,
+        "error": entry.error,
+    }
+    if entry.line is not None:
+        line |= {"extra": dict(entry.extra), "line": entry.line}
     return line
 
 

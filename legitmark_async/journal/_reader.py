@@ -78,7 +78,9 @@ class JournalReader:
         )
 
     def entries(self, *statuses: Status) -> Iterator[Entry]:
-        """Iterate over the items, in the order in which they were first taken from the input.
+        """Iterate over the items, in the order in which they were first noted.
+
+        Drafts that could not be sent are noted by each run anew.
 
         Args:
             statuses: Which of them; all if none is given.

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,14 @@ from legitmark_async.journal import Status
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[bytes]"]
 Serve = Callable[..., Mapping[str, str]]
+Rows = Callable[[int], Path]
 
 UUIDS = "cc30b104-7c47-11ef-a623-02595575faeb,95e42d6b-7c4f-11ef-a623-02595575faeb"
 KILLS = 10
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> Callable[[int], Path]:
+def rows(tmp_path: Path) -> Rows:
     """Write a file of so many rows."""
 
     def write(count: int) -> Path:
@@ -36,7 +37,7 @@ def rows(tmp_path: Path) -> Callable[[int], Path]:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Path]:
+def journal(tmp_path: Path) -> Path:
     """Where a journal may be made."""
     return tmp_path / "run.db"
 
@@ -68,9 +69,7 @@ def check_complete(journal: Path, around: Mapping[str, str], count: int) -> None
 
 
 @pytest.mark.timeout(300)
-def test_killed_again_and_again(
-    start: Start, legitmark: Run, serve: Serve, rows: Callable[[int], Path], journal: Path
-) -> None:
+def test_killed_again_and_again(start: Start, legitmark: Run, serve: Serve, rows: Rows, journal: Path) -> None:
     """10,000 rows, killed ten times at random: in the end each is created, once, and the journal has them all."""
     around, chance, killed = serve("--limit-partner", "0", "--latency", "0.01"), random.Random(7), 0
     words = ("create-many", str(rows(10_000)), "--journal", str(journal), "--out", str(journal.with_name("out.jsonl")))
@@ -96,7 +95,7 @@ def test_stopped(  # one fixture for each thing it needs
     start: Start,
     legitmark: Run,
     serve: Serve,
-    rows: Callable[[int], Path],
+    rows: Rows,
     journal: Path,
     number: signal.Signals,
 ) -> None:
@@ -118,7 +117,7 @@ def test_stopped(  # one fixture for each thing it needs
     check_complete(journal, around, 2000)
 
 
-def test_stopped_twice(start: Start, legitmark: Run, serve: Serve, rows: Callable[[int], Path], journal: Path) -> None:
+def test_stopped_twice(start: Start, legitmark: Run, serve: Serve, rows: Rows, journal: Path) -> None:
     """A second Ctrl-C cancels what is in flight: that is unknown, and settled by going on, and by nothing else."""
     around = serve("--limit-partner", "0", "--latency", "3")
     file = rows(40)
@@ -144,9 +143,7 @@ def test_stopped_twice(start: Start, legitmark: Run, serve: Serve, rows: Callabl
         assert {entry.reference_id for entry in reader.entries(Status.CREATED)} == set(unknown)
 
 
-def test_out_is_added_to(
-    legitmark: Run, sandbox: Mapping[str, str], rows: Callable[[int], Path], journal: Path
-) -> None:
+def test_out_is_added_to(legitmark: Run, sandbox: Mapping[str, str], rows: Rows, journal: Path) -> None:
     """With a journal `--out` is written behind what is there: a line for each row, once."""
     out = journal.with_name("out.jsonl")
     first = legitmark("create-many", rows(5), "--journal", journal, "--out", out, **sandbox)
@@ -164,9 +161,7 @@ def test_out_is_added_to(
     [(b"no journal\n" * 50, "file is not a database; choose another file"), (None, "make its folder writable")],
     ids=["text", "no folder"],
 )
-def test_unusable(
-    legitmark: Run, sandbox: Mapping[str, str], rows: Callable[[int], Path], content: bytes | None, words: str
-) -> None:
+def test_unusable(legitmark: Run, sandbox: Mapping[str, str], rows: Rows, content: bytes | None, words: str) -> None:
     """A journal that can't be used is told in one line, with exit status 2, and nothing is sent."""
     file = rows(3)
     journal = file.parent / "missing" / "run.db" if content is None else file.with_name("run.db")
@@ -183,7 +178,7 @@ def test_unusable(
     assert ledger_of(sandbox)["created"] == before
 
 
-def test_settle_needs_journal(legitmark: Run, sandbox: Mapping[str, str], rows: Callable[[int], Path]) -> None:
+def test_settle_needs_journal(legitmark: Run, sandbox: Mapping[str, str], rows: Rows) -> None:
     """`--settle-unknown` without a journal is wrong usage."""
     done = legitmark("create-many", rows(1), "--settle-unknown", **sandbox)
 

@@ -1,0 +1,91 @@
+"""`legitmark export`: what became of each row, of all runs over a journal."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from attrs import frozen
+from cyclopts import Group, Parameter
+
+from legitmark_async import JournalReader
+from legitmark_async.cli._conventions import ALL_DONE
+from legitmark_async.cli._lines import Lines, require_free
+from legitmark_async.cli._outcomes import describe_entry
+from legitmark_async.cli._output import encode_json
+from legitmark_async.cli._run import command
+from legitmark_async.journal import Entry
+
+_FLAG = Parameter(negative="", show_default=False)
+_COLUMNS = ("reference_id", "status", "uuid", "micro_id", "error", "line")
+# A spreadsheet takes a cell that begins so for a formula, and runs it.
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@Parameter(name="*", group=Group("Output", sort_key=1))
+@frozen(kw_only=True)
+class ExportOptions:
+    """What to write, and where.
+
+    Attributes:
+        format: JSON Lines, as create-many writes them; or CSV, with the other columns of the rows behind.
+        out: File to write, instead of stdout.
+        force: Overwrite it if it is there and not empty.
+    """
+
+    format: Literal["jsonl", "csv"] = "jsonl"
+    out: Path | None = None
+    force: Annotated[bool, _FLAG] = False
+
+
+_DEFAULT = ExportOptions()
+
+
+@command
+async def export(
+    journal: Annotated[Path, Parameter(help="File that a run has written.")], /, *, output: ExportOptions = _DEFAULT
+) -> int:
+    """Write a line for each item of a journal."""
+    with JournalReader(journal) as reader:
+        if output.out is not None:
+            require_free(output.out, str(journal), force=output.force)
+        extra = _extra_columns(reader.entries()) if output.format == "csv" else ()
+        with Lines(output.out) as lines:
+            encoded = _csv_lines(reader.entries(), extra) if output.format == "csv" else _json_lines(reader.entries())
+            for line in encoded:
+                await lines.put(line)
+    return ALL_DONE
+
+
+def _json_lines(entries: Iterable[Entry]) -> Iterator[bytes]:
+    return (encode_json(describe_entry(entry)) for entry in entries)
+
+
+def _extra_columns(entries: Iterable[Entry]) -> tuple[str, ...]:
+    columns: dict[str, None] = {}
+    for entry in entries:
+        columns |= dict.fromkeys(entry.extra)
+    return tuple(columns)
+
+
+def _csv_lines(entries: Iterable[Entry], extra: tuple[str, ...]) -> Iterator[bytes]:
+    yield _csv_line([*_COLUMNS, *(f"extra.{name}" if name in _COLUMNS else name for name in extra)])
+    for entry in entries:
+        told = describe_entry(entry)
+        yield _csv_line([*(told.get(name) for name in _COLUMNS), *(entry.extra.get(name) for name in extra)])
+
+
+def _csv_line(cells: Iterable[object]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([_cell(cell) for cell in cells])
+    return line.getvalue().encode(errors="replace")
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401  # JSON is anything
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # The apostrophe is what spreadsheets themselves put before a text.
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULAS) else text
