@@ -38,6 +38,10 @@ inevitable.""",
 
 The same lines as create-many writes, in the order in which the rows were first noted; or CSV. In CSV a text that a
 spreadsheet would take for a formula gets an apostrophe before it.""",
+    "legitmark_async.cli._report:report": """Write a page that tells what happened in the runs over a journal.
+
+One HTML file that needs nothing else: outcomes, creates and refusals over time, waits and why, and what failed, by its
+cause, with the rows that it hit.""",
     "legitmark_async.cli._sandbox:sandbox": """Serve a look-alike of the API, for tests.
 
 On 127.0.0.1, until SIGINT or SIGTERM ends it with exit status 0. The first line on stdout is a JSON object with its

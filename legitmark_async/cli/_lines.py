@@ -91,16 +91,16 @@ class Lines:
             raise
 
 
-def require_free(out: Path, source: str, *, force: bool) -> None:
-    """Check that a file of outcomes may be written.
+def require_free(out: Path, source: str, *, force: bool, option: str = "--out") -> None:
+    """Check that a file of outcomes may be written, which an option names.
 
     Raises:
         ConfigurationError: It holds something and `force` is False, or it is the input itself.
     """
     if out.exists() and Path(source).exists() and out.samefile(source):
-        raise ConfigurationError(f"--out {out} is the input itself")
+        raise ConfigurationError(f"{option} {out} is the input itself")
     if not force and out.is_file() and out.stat().st_size:
-        raise ConfigurationError(f"--out {out} is there already and not empty; --force overwrites it")
+        raise ConfigurationError(f"{option} {out} is there already and not empty; --force overwrites it")
 
 
 def _create(out: Path, *, append: bool) -> BinaryIO:

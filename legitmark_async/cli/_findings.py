@@ -1,0 +1,160 @@
+"""What a journal says of its runs, brought together for a report. Pure, and of constant size whatever the journal's."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from attrs import define, field, frozen
+
+from legitmark_async.journal import Entry, JournalSummary, RunRecord, Sample, Status
+
+# Spans on a time axis at most, and how long one may be (s).
+_SPANS = 240
+_WIDTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
+_DAY = 86_400
+# Rows that are named for each cause.
+_NAMED = 20
+
+
+@define
+class Span:
+    """What happened in a span of the time axis."""
+
+    created: int = 0
+    failed: int = 0
+    unknown: int = 0
+    refused: int = 0
+
+
+@frozen
+class Timeline:
+    """The runs, one behind the other, without the time between them.
+
+    Attributes:
+        width: Seconds of a span.
+        spans: What happened in each.
+        beginnings: Number of each run, and the second of the axis at which it begins.
+    """
+
+    width: int
+    spans: tuple[Span, ...]
+    beginnings: tuple[tuple[int, float], ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long the axis is."""
+        return float(self.width * len(self.spans))
+
+
+@define
+class Group:
+    """Items with one cause.
+
+    Attributes:
+        cause: What is wrong.
+        count: How many there are.
+        rows: The first of them: where they stand, and their references.
+    """
+
+    cause: str
+    count: int = 0
+    rows: list[str] = field(factory=list[str])
+
+    def add(self, entry: Entry) -> None:
+        """Count an item in."""
+        self.count += 1
+        if len(self.rows) < _NAMED:
+            where = "" if entry.file is None else f"{entry.file}:{entry.line}"
+            self.rows.append(" ".join(filter(None, [where, entry.reference_id])) or "a draft without a reference")
+
+
+@frozen
+class Findings:
+    """All that a report tells.
+
+    Attributes:
+        summary: Counts and runs.
+        timeline: What happened when.
+        waits: Seconds by what was waited for, the longest first.
+        failures: Failed items by their cause, the most frequent first.
+        unknowns: Unknown items, likewise.
+        ended_at: When the last thing happened that is noted, or None.
+    """
+
+    summary: JournalSummary
+    timeline: Timeline
+    waits: tuple[tuple[str, float], ...]
+    failures: tuple[Group, ...]
+    unknowns: tuple[Group, ...]
+    ended_at: datetime | None
+
+
+def find(
+    summary: JournalSummary, samples: Callable[[], Iterable[Sample]], entries: Callable[[Status], Iterable[Entry]]
+) -> Findings:
+    """Bring together what a journal says.
+
+    Args:
+        summary: Its counts and runs.
+        samples: Reads its samples; called twice.
+        entries: Reads its items of one status.
+    """
+    ends = _ends(summary.runs, samples())
+    waits: defaultdict[str, float] = defaultdict(float)
+    for sample in samples():
+        if sample.reason is not None:
+            waits[sample.reason] += sample.seconds
+    return Findings(
+        summary,
+        _timeline(summary.runs, ends, samples()),
+        tuple(sorted(waits.items(), key=lambda wait: -wait[1])),
+        _groups(entries(Status.FAILED)),
+        _groups(entries(Status.UNKNOWN)),
+        max(ends.values(), default=None),
+    )
+
+
+def _ends(runs: Iterable[RunRecord], samples: Iterable[Sample]) -> dict[int, datetime]:
+    """When each run ended, or else was heard of last."""
+    ends = {run.number: run.ended_at or run.started_at for run in runs}
+    for sample in samples:
+        ends[sample.run] = max(ends.get(sample.run, sample.at), sample.at)
+    return ends
+
+
+def _timeline(runs: Iterable[RunRecord], ends: dict[int, datetime], samples: Iterable[Sample]) -> Timeline:
+    starts, beginnings, length = {}, [], 0.0
+    for run in runs:
+        starts[run.number] = (run.started_at, length)
+        beginnings.append((run.number, length))
+        length += max((ends[run.number] - run.started_at).total_seconds(), 0.0)
+    width = next((width for width in _WIDTHS if length <= width * _SPANS), None)
+    width = width or _DAY * -int(-length // (_DAY * _SPANS))
+    spans = [Span() for _ in range(max(-int(-length // width), 1))]
+    for sample in samples:
+        if sample.run in starts:
+            started_at, before = starts[sample.run]
+            # What a sample tells of has happened in the span that it ends.
+            middle = before + (sample.at - started_at).total_seconds() - sample.seconds / 2
+            span = spans[min(max(int(middle // width), 0), len(spans) - 1)]
+            span.created += sample.created
+            span.failed += sample.failed
+            span.unknown += sample.unknown
+            span.refused += sample.refused
+    return Timeline(width, tuple(spans), tuple(beginnings))
+
+
+def _groups(entries: Iterable[Entry]) -> tuple[Group, ...]:
+    groups: dict[str, Group] = {}
+    for entry in entries:
+        cause = entry.cause or entry.error or "no cause is noted"
+        groups.setdefault(cause, Group(cause)).add(entry)
+    return tuple(sorted(groups.values(), key=lambda group: -group.count))
+
+
+def cumulated(spans: Iterable[Span], count: Callable[[Span], int]) -> Iterator[int]:
+    """Add up a count, span by span."""
+    total = 0
+    for span in spans:
+        total += count(span)
+        yield total
