@@ -119,7 +119,7 @@ def contract(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure the CPU of a create and of the pacer, runs under limits, and the memory of a long run."""
+    """Measure the CPU of a create and of the pacer, runs under limits, memory, and what a journal costs."""
     session.install(".[speed]")
     for name, *arguments in (
         ("create_cpu",),
@@ -127,6 +127,7 @@ def benchmarks(session: nox.Session) -> None:
         ("rate_limited",),
         ("race", "--creates", "2500"),
         ("memory",),
+        ("journal",),
     ):
         session.run("python", f"tests/benchmarks/{name}.py", *arguments)
 

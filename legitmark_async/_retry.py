@@ -20,6 +20,8 @@ from legitmark_async.options import Clock, Random, RetryPolicy, Sleep
 
 # A server that asks for more than this is not waited for (s): the caller decides.
 LONGEST_WAIT_OBEYED = 3600.0
+# Looks may fail so many times as often as the call itself: what they find is worth more than another try.
+_LOOKS = 2
 _COST, _COST_OF_TIMEOUT, _REFUND = 5, 10, 1
 
 
@@ -55,7 +57,9 @@ class Verdict:
     """What became of the question whether a call is tried again. One per call.
 
     Attributes:
-        failures: Tries that failed, refusals not counted.
+        failures: Tries that failed, refusals and looks not counted.
+        looking: Whether the last try was a look for what the call may have made.
+        looks: Looks that failed since the last try of the call itself.
         refusals: Tries that the rate limit refused.
         paid: Tokens that the last retry cost.
         too_late: Seconds until the next try could have left, if the deadline comes before.
@@ -63,6 +67,8 @@ class Verdict:
     """
 
     failures: int = 0
+    looking: bool = False
+    looks: int = 0
     refusals: int = 0
     paid: int = 0
     too_late: float | None = None
@@ -137,6 +143,8 @@ class Retrier:
         # One attempt means no repeating at all. Else a refusal is no failed attempt, and has a ceiling of its own.
         if isinstance(error, RateLimitError) and self.policy.attempts > 1:
             return verdict.refusals >= self.policy.refusals
+        if verdict.looks >= _LOOKS * self.policy.attempts:
+            return True
         return verdict.failures + verdict.refusals * (self.policy.attempts == 1) >= self.policy.attempts
 
     def _pay(self, verdict: Verdict, error: BaseException | None) -> bool:
@@ -152,7 +160,7 @@ class Retrier:
     def _wait(self, verdict: Verdict, error: BaseException | None) -> float:
         if isinstance(error, RateLimitError):
             return 0.0
-        ceiling = min(self.policy.cap, self.policy.base * 2.0 ** min(verdict.failures, 1000))
+        ceiling = min(self.policy.cap, self.policy.base * 2.0 ** min(verdict.looks or verdict.failures, 1000))
         asked = error.retry_after if isinstance(error, ResponseError) else None
         return max(self.random() * ceiling, asked or 0.0)
 
@@ -160,8 +168,11 @@ class Retrier:
 def _count(verdict: Verdict, error: BaseException | None) -> None:
     if isinstance(error, RateLimitError):
         verdict.refusals += 1
+    elif verdict.looking:
+        verdict.looks += 1
     else:
         verdict.failures += 1
+        verdict.looks = 0
 
 
 def _asks_too_much(error: BaseException | None) -> bool:

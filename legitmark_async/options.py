@@ -76,7 +76,8 @@ class RetryPolicy:
     what the server asked for.
 
     Attributes:
-        attempts: Tries of a call that may fail before it gives up. 1: never repeat, not even a refusal.
+        attempts: Tries of a call that may fail before it gives up. 1: never repeat, not even a refusal. Looks for a
+            create that may have happened may fail twice as often after each.
         base: Seconds of the first pause, at most.
         cap: Seconds of any pause, at most.
         refusals: How often the rate limit may refuse (429) one call before it gives up. A refusal is no failed

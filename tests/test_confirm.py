@@ -196,7 +196,7 @@ async def test_strangers(
 
     assert sr.uuid == "ours"
     assert script.count("POST") == 2
-    assert script.count(f"GET /api/v2/sr/{UUID}?item=true") == 3
+    assert script.count(f"GET /api/v2/sr/{UUID}?item=true") == script.count(FIND) >= 1
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ async def test_looks_fail(draft: ServiceRequestDraft, script: Script, scripted: 
     with pytest.raises(OutcomeUnknownError, match=r"sr answered 500.*; looked for: GET \S+ answered 503") as caught:
         await scripted.sr.create(draft)
 
-    assert [attempt.status for attempt in caught.value.attempts] == [500] + [503] * 7
+    assert [attempt.status for attempt in caught.value.attempts] == [500] + [503] * 16
     assert [attempt.call for attempt in caught.value.attempts] == script.asked
     assert script.count("POST") == 1
 

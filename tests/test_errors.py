@@ -21,6 +21,7 @@ from legitmark_async.errors import (
     DeadlineExceededError,
     ForbiddenError,
     InvalidRequestError,
+    JournalError,
     LegitmarkError,
     MalformedResponseError,
     NotFoundError,
@@ -55,6 +56,7 @@ PARENTS: dict[type[LegitmarkError], type[Exception]] = {
     ServerError: ResponseError,
     MalformedResponseError: LegitmarkError,
     OutcomeUnknownError: LegitmarkError,
+    JournalError: LegitmarkError,
     WebhookError: LegitmarkError,
     SignatureError: WebhookError,
     UnreadableEventError: WebhookError,
@@ -146,6 +148,10 @@ MAKERS: dict[type[LegitmarkError], tuple[Callable[[], LegitmarkError], str]] = {
     MalformedResponseError: (
         lambda: MalformedResponseError(*CALL, status=200, problems=["$.sr is missing", "$.x is null"]),
         "POST /api/v2/sr answered 200 with a body that can't be read: $.sr is missing; $.x is null",
+    ),
+    JournalError: (
+        lambda: JournalError("run.db", "can't write to it: disk is full"),
+        "journal 'run.db': can't write to it: disk is full",
     ),
     OutcomeUnknownError: (
         lambda: OutcomeUnknownError("ITEM 1"),

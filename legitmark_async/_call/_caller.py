@@ -108,7 +108,7 @@ class Caller:
         return await self._try_again(request, state, deadline, first)
 
     async def _try_again(self, request: Request[T], state: CallState, deadline: float, first: LegitmarkError) -> T:
-        verdict = state.verdict = Verdict()
+        verdict = state.verdict = Verdict(looking=state.looking)
         loop = self.retrier.loop(
             verdict,
             repeatable=lambda error: self._repeatable(request, state, error),
@@ -128,11 +128,13 @@ class Caller:
 
     async def _try(self, request: Request[T], state: CallState, deadline: float) -> T:
         if (doubt := state.doubt) is not None and self._confirms(doubt):
+            state.look(looking=True)
             found = await self._confirmer.settle(request, state, deadline)
             if found is not None:
                 return cast("T", found)  # only creates are ever in doubt, and a service request is what they give
             if doubt.error is not None and not doubt.error.retryable:
                 raise doubt.error
+        state.look(looking=False)
         try:
             return await self.sender.send(request, state, deadline)
         except LegitmarkError as error:

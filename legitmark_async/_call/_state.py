@@ -44,6 +44,7 @@ class CallState:
         doubt: That try, if it is a create's and has not been looked into yet.
         doubted: Whether there ever was such a try.
         looked: What the looks for it came to, if they settled nothing.
+        looking: Whether the last try was such a look.
         request_id: Of the last try.
         first_sent: When the first try left, in monotonic seconds.
         not_before: When an earlier process first sent it, as epoch seconds of the server's clock; None if none did.
@@ -64,6 +65,7 @@ class CallState:
     doubt: Doubt | None = None
     doubted: bool = False
     looked: str | None = None
+    looking: bool = False
     request_id: str = ""
     first_sent: float | None = None
     not_before: float | None = None
@@ -125,6 +127,12 @@ class CallState:
         self.in_flight = False
         self.ended_at = now
         self.enter("backoff", now)
+
+    def look(self, *, looking: bool) -> None:
+        """Note that a look begins, or that there is no more to look for."""
+        self.looking = looking
+        if self.verdict is not None:
+            self.verdict.looking = looking
 
     def suspect(self, doubt: Doubt) -> None:
         """Note that the server may have carried out the create."""

@@ -15,16 +15,17 @@ from attrs import define, field, frozen
 
 from legitmark_async.errors import JournalError
 from legitmark_async.journal._known import Known
-from legitmark_async.journal._store import Account, Row, Store
+from legitmark_async.journal._store import Account, Found, Row, Store
 
-Promise = asyncio.Future[None]
+Promise = asyncio.Future[Any]
 
 
 @frozen(eq=False)
 class _Note:
-    """Something to write: a row (empty: wait for those before) and who waits for it; or a sample; or the end."""
+    """A row to write, or the number of an item to read, and who waits for it; or a sample; or the end."""
 
     row: Row | None = None
+    number: int | None = None
     promise: Promise | None = None
     sample: Sequence[Any] | None = None
     offset: float | None = None
@@ -36,16 +37,15 @@ class _Batch:
 
     rows: list[Row] = field(factory=list[Row])
     promises: list[Promise] = field(factory=list[Promise])
-    notes: list[_Note] = field(factory=list[_Note])
+    notes: list[_Note] = field(factory=list[_Note])  # that are done after the rows are written
     last: bool = False
 
     def add(self, note: _Note) -> None:
         """Sort in a note."""
         if note.row is not None and note.promise is not None:
-            if note.row:
-                self.rows.append(note.row)
+            self.rows.append(note.row)
             self.promises.append(note.promise)
-        elif note.sample is not None:
+        elif note.sample is not None or note.number is not None:
             self.notes.append(note)
         else:
             self.last = True
@@ -84,24 +84,23 @@ class Journal:
     def write(self, row: Row) -> Promise:
         """Hand over a row, and return what is done as soon as it is durable, or has failed."""
         promise = self._loop.create_future()
-        self._notes.put(_Note(row, promise))
+        self._notes.put(_Note(row, promise=promise))
         return promise
 
     def note(self, sample: Sequence[Any], offset: float | None) -> None:
         """Hand over a sample, and how far the server's clock is before ours (s), for which nobody waits."""
         self._notes.put(_Note(sample=sample, offset=offset))
 
-    async def lookup(self, number: int) -> tuple[str, str | None, float | None, float | None]:
+    async def lookup(self, number: int) -> Found:
         """Return an item's reference, its uuid, when it was sent, and how far the clocks were apart in that run.
 
         Raises:
             JournalError: It can't be read.
         """
-        # It may have been handed over a moment ago.
-        promise = self._loop.create_future()
-        self._notes.put(_Note((), promise))
-        await promise
-        return await asyncio.to_thread(self._store.lookup, number)
+        # In the thread, whose connection it is, and behind what was handed over a moment ago.
+        promise: asyncio.Future[Found] = self._loop.create_future()
+        self._notes.put(_Note(number=number, promise=promise))
+        return await promise
 
     async def aclose(self, stopped: str | None, refused: int) -> None:
         """Write what is left, note how the run ended, and close the file.
@@ -125,9 +124,9 @@ class Journal:
         while not last:
             batch = self._next_batch()
             last = batch.last
-            if self._fault is None:
-                self._write(batch)
-            self._tell(batch.promises)
+            found = self._work_off(batch) if self._fault is None else {}
+            waiting = [note.promise for note in batch.notes if note.promise is not None]
+            self._tell([*batch.promises, *waiting], found)
 
     def _next_batch(self) -> _Batch:
         batch = _Batch()
@@ -139,28 +138,34 @@ class Journal:
                 break
         return batch
 
-    def _write(self, batch: _Batch) -> None:
+    def _work_off(self, batch: _Batch) -> dict[Promise, Found]:
+        """Write what there is to write, and return what was looked up."""
+        found: dict[Promise, Found] = {}
         try:
             self._store.write(batch.rows)
             for note in batch.notes:
-                self._store.write_sample(note.sample or (), note.offset)
+                if note.sample is not None:
+                    self._store.write_sample(note.sample, note.offset)
+                elif note.number is not None and note.promise is not None:
+                    found[note.promise] = self._store.lookup(note.number)
         except JournalError as error:
             self._fault = error.with_traceback(None)
         except Exception as error:  # noqa: BLE001  # whoever waits must be told, whatever it is
             self._fault = JournalError(str(self._store.path), f"can't write to it: {error!r}")
+        return found
 
-    def _tell(self, promises: list[Promise]) -> None:
+    def _tell(self, promises: list[Promise], found: dict[Promise, Found]) -> None:
         try:
-            self._loop.call_soon_threadsafe(_keep, promises, self._fault)
+            self._loop.call_soon_threadsafe(_keep, promises, found, self._fault)
         except RuntimeError:
             return  # the loop is closed: nobody waits any more
 
 
-def _keep(promises: list[Promise], fault: JournalError | None) -> None:
+def _keep(promises: list[Promise], found: dict[Promise, Found], fault: JournalError | None) -> None:
     for promise in promises:
         if promise.done():
             continue
         if fault is None:
-            promise.set_result(None)
+            promise.set_result(found.get(promise))
         else:
             promise.set_exception(fault)

@@ -19,6 +19,8 @@ from legitmark_async.journal._schema import migrate, version_of
 
 # seq, reference, digest, status, sent_at, settled_at, uuid, micro_id, error, cause, file, line, extra
 Row = Sequence[Any]
+# reference, uuid, sent_at, and the clock_offset of the run that sent it
+Found = tuple[str, str | None, float | None, float | None]
 
 # One statement for a whole batch: a thread that gets the interpreter back after each row would wait for it each time.
 # What an outcome doesn't tell again (reference, digest, file, line, extra) stays as it was when the item was sent.
@@ -26,11 +28,11 @@ _WRITE = """
     INSERT INTO items (seq, reference, digest, status, run, sent_run, sent_at, settled_at, uuid, micro_id, error, cause,
                        file, line, extra)
     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-           json_extract(value, '$[3]'), ?1, ?1, json_extract(value, '$[4]'), json_extract(value, '$[5]'),
+           json_extract(value, '$[3]'), ?, ?, json_extract(value, '$[4]'), json_extract(value, '$[5]'),
            json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'),
            json_extract(value, '$[9]'), json_extract(value, '$[10]'), json_extract(value, '$[11]'),
            json_extract(value, '$[12]')
-    FROM json_each(?2) WHERE true
+    FROM json_each(?) WHERE true
     ON CONFLICT (seq) DO UPDATE SET
         digest = coalesce(excluded.digest, digest), status = excluded.status, run = excluded.run,
         sent_run = iif(excluded.sent_at IS NULL, sent_run, excluded.sent_run),
@@ -99,7 +101,7 @@ class Store:
         """Write rows, durably: all or none."""
         if rows:
             with _told(self.path, "write to"):
-                self._connection.execute(_WRITE, (self.run, _ENCODE(rows)))
+                self._connection.execute(_WRITE, (self.run, self.run, _ENCODE(rows)))
 
     def write_sample(self, sample: Sequence[Any], offset: float | None) -> None:
         """Write what happened in a second, and how far the server's clock is before ours (s), if that is known."""
@@ -108,14 +110,12 @@ class Store:
             if offset is not None:
                 connection.execute("UPDATE runs SET clock_offset = ? WHERE number = ?", (offset, self.run))
 
-    def lookup(self, number: int) -> tuple[str, str | None, float | None, float | None]:
+    def lookup(self, number: int) -> Found:
         """Return an item's reference, its uuid, when it was sent, and how far the clocks were apart in that run."""
         with _told(self.path, "read"):
             query = """SELECT reference, uuid, sent_at, clock_offset FROM items LEFT JOIN runs ON number = sent_run
                        WHERE seq = ?"""
-            found: tuple[str, str | None, float | None, float | None] = self._connection.execute(
-                query, (number,)
-            ).fetchone()
+            found: Found = self._connection.execute(query, (number,)).fetchone()
             return found
 
     def close(self, stopped: str | None, refused: int) -> None:
@@ -256,6 +256,9 @@ def _first_that_reads(*ways: Callable[[], sqlite3.Connection]) -> sqlite3.Connec
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError:
             connection.close()
+        except sqlite3.Error:
+            connection.close()
+            raise
         else:
             return connection
     return ways[-1]()
