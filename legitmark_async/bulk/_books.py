@@ -200,11 +200,7 @@ class JournalBooks:
             digest = digest_of(draft)
         except (AttributeError, UnicodeEncodeError):
             return 0, 0  # no draft that can be sent: it will be told
-        digests = self.journal.known.digests
-        for number in self.journal.known.find(draft.reference_id):
-            if digests[number] == digest:
-                return number, digest
-        return 0, digest
+        return self.journal.known.same(draft.reference_id, digest), digest
 
     async def _changed(self, draft: ServiceRequestDraft, numbers: list[int]) -> int:
         for number in numbers:

@@ -69,7 +69,9 @@ class BulkRun:
         self._watch = Watch(caller, self._tally, self._active)
         self._books: Books = Memory()
         self._sampler: asyncio.Task[None] | None = None
-        self._outbox = Outbox(self._tally, concurrency=options.concurrency, ordered=options.ordered)
+        # With a journal as many again are under way, of which some are being noted while others are in flight.
+        self._under_way = options.concurrency * (1 if options.journal is None else 2)
+        self._outbox = Outbox(self._tally, concurrency=self._under_way, ordered=options.ordered)
         self._noting: deque[tuple[Job, Outcome, Promise]] = deque()  # outcomes on their way into the journal
         self._unnoted: Line = deque()  # for one of those
         self._clerk: asyncio.Task[None] | None = None  # who settles them
@@ -101,9 +103,7 @@ class BulkRun:
             self._sampler = asyncio.create_task(self._watch.sample(self._books))
             self._clerk = self._employ(self._settle_noted())
         self._announce()
-        # While some drafts are in flight, others are noted in the journal: so nobody waits for the disk.
-        ahead = 0 if options.journal is None else options.concurrency
-        for _ in range(options.concurrency + ahead):
+        for _ in range(self._under_way):
             self._employ(self._work())
         return self
 

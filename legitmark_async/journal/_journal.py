@@ -1,11 +1,12 @@
 """A journal that is being written: one thread, which commits all that has come together while it last committed.
 
-A thread that has released the interpreter waits to get it back, up to 5 ms while the event loop is busy. So a batch is
-one statement, which is a transaction by itself.
+A thread that has released the interpreter waits to get it back, up to 5 ms while the event loop is busy. So most
+batches are one statement, which is a transaction by itself.
 """
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -17,6 +18,8 @@ from legitmark_async.errors import JournalError
 from legitmark_async.journal._known import Known
 from legitmark_async.journal._store import Account, Found, Row, Store
 
+# Seconds for which rows gather before they are written.
+_GATHERING = 0.004
 Promise = asyncio.Future[Any]
 
 
@@ -131,6 +134,8 @@ class Journal:
     def _next_batch(self) -> _Batch:
         batch = _Batch()
         batch.add(self._notes.get())
+        # A commit costs the same for one row and for a hundred, and others are about to come.
+        time.sleep(_GATHERING)
         while not batch.last:
             try:
                 batch.add(self._notes.get_nowait())

@@ -78,6 +78,17 @@ class Known:
             place = (place + 1) & mask
         return found
 
+    def same(self, reference: str, digest: int) -> int:
+        """Return the number of the item that has this reference and this digest, or 0."""
+        hashed = (hash(reference) & _MASK) or 1
+        slots, mask = self._slots, len(self._slots) - 1
+        place = hashed & mask
+        while number := slots[place]:
+            if self._hashes[number] == hashed and self.digests[number] == digest:
+                return number
+            place = (place + 1) & mask
+        return 0
+
     def _append(self, reference: str, digest: int, state: int) -> None:
         self.states.append(state)
         self.digests.append(digest)

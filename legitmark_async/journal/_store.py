@@ -1,6 +1,5 @@
 """The file of a journal: opened, checked, read and written. Blocking; the writer's thread calls it."""
 
-import json
 import secrets
 import sqlite3
 import time
@@ -22,17 +21,13 @@ Row = Sequence[Any]
 # reference, uuid, sent_at, and the clock_offset of the run that sent it
 Found = tuple[str, str | None, float | None, float | None]
 
-# One statement for a whole batch: a thread that gets the interpreter back after each row would wait for it each time.
 # What an outcome doesn't tell again (reference, digest, file, line, extra) stays as it was when the item was sent.
-_WRITE = """
-    INSERT INTO items (seq, reference, digest, status, run, sent_run, sent_at, settled_at, uuid, micro_id, error, cause,
-                       file, line, extra)
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-           json_extract(value, '$[3]'), ?, ?, json_extract(value, '$[4]'), json_extract(value, '$[5]'),
-           json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'),
-           json_extract(value, '$[9]'), json_extract(value, '$[10]'), json_extract(value, '$[11]'),
-           json_extract(value, '$[12]')
-    FROM json_each(?) WHERE true
+_INSERT = """
+    INSERT INTO items (seq, reference, digest, status, sent_at, settled_at, uuid, micro_id, error, cause, file, line,
+                       extra, run, sent_run)
+    VALUES """
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_UPDATE = """
     ON CONFLICT (seq) DO UPDATE SET
         digest = coalesce(excluded.digest, digest), status = excluded.status, run = excluded.run,
         sent_run = iif(excluded.sent_at IS NULL, sent_run, excluded.sent_run),
@@ -41,9 +36,10 @@ _WRITE = """
         file = coalesce(excluded.file, file), line = coalesce(excluded.line, line),
         extra = coalesce(excluded.extra, extra)
 """
+# One statement for so many rows: a thread that gets the interpreter back after each would wait for it each time.
+_ROWS = 64
 _SAMPLE = "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _CHUNK = 10_000
-_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @frozen
@@ -99,9 +95,20 @@ class Store:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows, durably: all or none."""
-        if rows:
-            with _told(self.path, "write to"):
-                self._connection.execute(_WRITE, (self.run, self.run, _ENCODE(rows)))
+        if not rows:
+            return
+        with _told(self.path, "write to"):
+            if len(rows) <= _ROWS:
+                self._write(rows)
+                return
+            with _transaction(self._connection):
+                for first in range(0, len(rows), _ROWS):
+                    self._write(rows[first : first + _ROWS])
+
+    def _write(self, rows: Sequence[Row]) -> None:
+        run = (self.run, self.run)
+        statement = f"{_INSERT}{', '.join([_ROW] * len(rows))}{_UPDATE}"
+        self._connection.execute(statement, [value for row in rows for value in (*row, *run)])
 
     def write_sample(self, sample: Sequence[Any], offset: float | None) -> None:
         """Write what happened in a second, and how far the server's clock is before ours (s), if that is known."""
