@@ -119,7 +119,7 @@ def contract(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure the CPU of a create and of the pacer, runs under limits, memory, and what a journal costs."""
+    """Measure the CPU of a create and of the pacer, runs under limits, memory, journals and faults."""
     session.install(".[speed]")
     for name, *arguments in (
         ("create_cpu",),
@@ -128,6 +128,7 @@ def benchmarks(session: nox.Session) -> None:
         ("race", "--creates", "2500"),
         ("memory",),
         ("journal",),
+        ("faults",),
     ):
         session.run("python", f"tests/benchmarks/{name}.py", *arguments)
 

@@ -17,11 +17,13 @@ class Source:
     Attributes:
         total: How many there are, if anybody knows.
         read: How many were read.
+        fault: What the input raised, if it did.
     """
 
     def __init__(self, drafts: Drafts, total: int | None = None) -> None:
         self.total: int | None = _count(drafts) if total is None else total
         self.read: int = 0
+        self.fault: Exception | None = None
         self._plain: Iterator[ServiceRequestDraft] | None = None
         self._async: AsyncIterator[ServiceRequestDraft] | None = None
         if isinstance(drafts, AsyncIterable):
@@ -41,18 +43,26 @@ class Source:
         return self._plain is not None
 
     def next_now(self) -> ServiceRequestDraft | None:
-        """Return the next draft of a plain iterable, or None at the end."""
-        return self._counted(None if self._plain is None else next(self._plain, None))
+        """Return the next draft of a plain iterable, or None at the end, or if the input fails."""
+        try:
+            return self._checked(None if self._plain is None else next(self._plain, None))
+        except Exception as error:  # noqa: BLE001  # the input is the user's, and what was read of it goes on
+            self.fault = error
+            return None
 
     async def next(self) -> ServiceRequestDraft | None:
-        """Return the next draft of an async iterable, or None at the end."""
-        async with self._turn:
-            draft = None if self._async is None else await anext(self._async, None)
-            if draft is None:
-                self._async = None
-        return self._counted(draft)
+        """Return the next draft of an async iterable, or None at the end, or if the input fails."""
+        try:
+            async with self._turn:
+                draft = None if self._async is None else await anext(self._async, None)
+                if draft is None:
+                    self._async = None
+            return self._checked(draft)
+        except Exception as error:  # noqa: BLE001  # as above
+            self.fault = error
+            return None
 
-    def _counted(self, draft: object) -> ServiceRequestDraft | None:
+    def _checked(self, draft: object) -> ServiceRequestDraft | None:
         if draft is None:
             return None
         self.read += 1

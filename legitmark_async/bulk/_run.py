@@ -196,8 +196,12 @@ class BulkRun:
         while True:
             while self._stopped is None and self._outbox.room <= 0:
                 await self._outbox.wait_for_room()
-            draft = None if self._stopped else await self._read()
+            if self._stopped:
+                return None
+            # Without a coroutine where there is nothing to wait for: an earlier run may have done most of them.
+            draft = self._source.next_now() if self._source.plain else await self._source.next()
             if draft is None:
+                self._end_input()
                 return None
             self._tally.taken += 1
             outcome = None if self._options.ordered else self._books.recall(draft)
@@ -206,16 +210,9 @@ class BulkRun:
             self._count(outcome)
             self._outbox.put(outcome)
 
-    async def _read(self) -> ServiceRequestDraft | None:
-        try:
-            draft = self._source.next_now() if self._source.plain else await self._source.next()
-        except Exception as error:  # noqa: BLE001  # the input is the user's, and what was read of it goes on
-            self._fault = error
-            self._stop("the input failed")
-            return None
-        if draft is None:
-            self._stop(INPUT_ENDED)
-        return draft
+    def _end_input(self) -> None:
+        self._fault = self._fault or self._source.fault
+        self._stop(INPUT_ENDED if self._source.fault is None else "the input failed")
 
     async def _outcome_of(self, job: Job) -> Outcome:
         try:

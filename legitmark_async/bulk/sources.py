@@ -140,7 +140,9 @@ def _csv_draft(columns: _Columns, cells: list[str], name: str, line: int) -> Ser
         row = Row(name, line)
         return _unreadable(row, f"has {len(cells)} cells, and the header {columns.count}", cells[0])
     # An empty cell is a field that isn't there, and so is one that the line doesn't reach.
-    cells += [""] * (columns.count + 1 - len(cells))
+    cells.append("")
+    if len(cells) <= columns.count:
+        cells += [""] * (columns.count + 1 - len(cells))
     item = _item(cells[columns.category], cells[columns.type], cells[columns.brand], cells[columns.model])
     extra = {column: _clean(cells[place]) for place, column in columns.extra if cells[place]}
     service = cells[columns.service].strip() or None

@@ -1,7 +1,7 @@
 """The items that a journal knows, in memory: 26 bytes each, so that a million are no burden."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from legitmark_async.journal._schema import State
@@ -41,8 +41,20 @@ class Known:
     def __len__(self) -> int:
         return len(self.states) - 1
 
-    def load(self, rows: Iterable[tuple[int, str, int | None, int]]) -> None:
+    def load(self, rows: Sequence[tuple[int, str, int | None, int]]) -> None:
         """Add the next items of the file: number, reference, digest and state, in the order of the numbers."""
+        numbers, references, digests, states = zip(*rows, strict=True)
+        if numbers[-1] - len(self) == len(numbers) and None not in digests:
+            # All there, and all to be looked for: no need to go through them one by one.
+            self.states.extend(states)
+            self.digests.extend(digests)
+            self.taken.extend(bytes(len(numbers)))
+            self._hashes.extend([(hash(reference) & _MASK) or 1 for reference in references])
+        else:
+            self._load_with_gaps(rows)
+        self._place()
+
+    def _load_with_gaps(self, rows: Sequence[tuple[int, str, int | None, int]]) -> None:
         for number, reference, digest, state in rows:
             while len(self.states) < number:
                 self.leave_out()
@@ -50,7 +62,6 @@ class Known:
                 self.leave_out()
             else:
                 self._append(reference, digest, state)
-        self._place()
 
     def add(self, reference: str, digest: int, state: State) -> int:
         """Add an item, and return its number. Whether it is there already is the caller's to know."""
