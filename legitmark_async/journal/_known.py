@@ -31,9 +31,9 @@ class Known:
     """
 
     def __init__(self) -> None:
-        self.states = bytearray(1)
-        self.digests = array("q", [0])
-        self.taken = bytearray(1)
+        self.states: bytearray = bytearray(1)
+        self.digests: array[int] = array("q", [0])
+        self.taken: bytearray = bytearray(1)
         self._hashes = array("Q", [0])  # 0 for an item that nobody looks for
         self._slots = array("I", bytes(4 * _LEAST))
         self._placed = 1
