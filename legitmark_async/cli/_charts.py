@@ -1,14 +1,18 @@
 """Charts as SVG: the shapes alone, stretched to whatever width there is, with their words in HTML around them. Pure."""
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from attrs import frozen
 
 # The plane that a chart is drawn on; the browser stretches it.
 _WIDTH, _HEIGHT = 1000, 200
-_STEPS = (1, 2, 2.5, 5, 10)
-_HOUR, _MINUTE = 3600, 60
+_STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+# Percents of the axis that the name of a run takes, on a phone.
+_NAME = 16
+_HOUR, _MINUTE, _PERCENT = 3600, 60, 100
 _UNITS = ((1e6, 1e6, "M"), (1e4, 1e3, "k"))
 
 
@@ -73,7 +77,7 @@ def ceiling(values: Sequence[float]) -> float:
     most = max(values, default=0)
     if most <= 0:
         return 1.0
-    power = 10.0 ** (len(str(int(most))) - 1) if most >= 1 else 0.1
+    power = 10.0 ** math.floor(math.log10(most))
     return next(step * power for step in _STEPS if most <= step * power)
 
 
@@ -93,19 +97,21 @@ def _short(value: float) -> str:
 def format_seconds(seconds: float) -> str:
     """Write a duration as people read it."""
     if seconds >= _HOUR:
-        return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE):02} min"
+        return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE):02} min".removesuffix(" 00 min")
     if seconds >= 2 * _MINUTE:
-        return f"{int(seconds // _MINUTE)} min {int(seconds % _MINUTE):02} s"
+        return f"{int(seconds // _MINUTE)} min {int(seconds % _MINUTE):02} s".removesuffix(" 00 s")
     return f"{seconds:.3g} s"
 
 
 def _bars(values: Sequence[float], axis: float, scale: float) -> str:
-    step = _WIDTH / max(len(values), 1)
-    return "".join(
-        f"M{number * step:.2f} {axis:.2f}v{value * scale:.2f}h{step:.2f}v{-value * scale:.2f}z"
-        for number, value in enumerate(values)
-        if value
-    )
+    # Neighbours have one outline: hundreds of bars, each with its own, would be a ladder.
+    step, path = _WIDTH / max(len(values), 1), ""
+    for there, group in itertools.groupby(enumerate(values), lambda bar: bool(bar[1])):
+        bars = list(group)
+        if there:
+            tops = "".join(f"V{axis + value * scale:.2f}h{step:.2f}" for _, value in bars)
+            path += f"M{bars[0][0] * step:.2f} {axis:.2f}{tops}V{axis:.2f}z"
+    return path
 
 
 def _path(values: Sequence[float], top: float) -> str:
@@ -129,11 +135,21 @@ def _legend(series: Sequence[Series], key: str) -> str:
     return f'<ul class="legend">{items}</ul>'
 
 
+def _names(places: Sequence[tuple[float, str]]) -> Iterator[tuple[str, str]]:
+    """Yield the names that have room, and where each stands."""
+    free = 0.0
+    for place, name in places:
+        if place < free or not name:
+            continue
+        free = place + _NAME
+        yield (f"left:{place:.2f}%" if free <= _PERCENT else f"right:{_PERCENT - place:.2f}%"), name
+
+
 def _figure(frame: Frame, shapes: Sequence[str], labels: Sequence[tuple[float, str]], legend: str) -> str:
     places = [(100 * second / frame.seconds, name) for second, name in frame.marks if second < frame.seconds]
     marks = "".join(f'<path class="mark" d="M{10 * place:.2f} 0V{_HEIGHT}"/>' for place, _ in places)
     scale = "".join(f'<span style="top:{place:.0f}%">{escape(label)}</span>' for place, label in labels)
-    runs = "".join(f'<span style="left:{place:.2f}%">{escape(name)}</span>' for place, name in places)
+    runs = "".join(f'<span style="{style}">{escape(name)}</span>' for style, name in _names(places))
     times = "".join(f"<span>{format_seconds(frame.seconds * part)}</span>" for part in (0, 0.5, 1))
     title, description = f"{frame.name}-title", f"{frame.name}-desc"
     drawing = (

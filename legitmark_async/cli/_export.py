@@ -1,8 +1,8 @@
 """`legitmark export`: what became of each row, of all runs over a journal."""
 
+import asyncio
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,6 +22,8 @@ _FLAG = Parameter(negative="", show_default=False)
 _COLUMNS = ("reference_id", "status", "uuid", "micro_id", "error", "line")
 # A spreadsheet takes a cell that begins so for a formula, and runs it.
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+# Lines, a few milliseconds' worth, after which the event loop has its turn: it is what hears signals.
+_TURN = 100
 
 
 @Parameter(name="*", group=Group("Output", sort_key=1))
@@ -51,41 +53,59 @@ async def export(
     with JournalReader(journal) as reader:
         if output.out is not None:
             require_free(output.out, str(journal), force=output.force)
-        extra = _extra_columns(reader.entries()) if output.format == "csv" else ()
+        extra = await _extra_columns(reader.entries()) if output.format == "csv" else ()
         with Lines(output.out) as lines:
             encoded = _csv_lines(reader.entries(), extra) if output.format == "csv" else _json_lines(reader.entries())
-            for line in encoded:
+            for number, line in enumerate(encoded):
+                await _take_turns(number)
                 await lines.put(line)
     return ALL_DONE
+
+
+async def _take_turns(number: int) -> None:
+    if number % _TURN == 0:
+        await asyncio.sleep(0)
 
 
 def _json_lines(entries: Iterable[Entry]) -> Iterator[bytes]:
     return (encode_json(describe_entry(entry)) for entry in entries)
 
 
-def _extra_columns(entries: Iterable[Entry]) -> tuple[str, ...]:
+async def _extra_columns(entries: Iterable[Entry]) -> tuple[str, ...]:
     columns: dict[str, None] = {}
-    for entry in entries:
+    for number, entry in enumerate(entries):
+        await _take_turns(number)
         columns |= dict.fromkeys(entry.extra)
     return tuple(columns)
 
 
 def _csv_lines(entries: Iterable[Entry], extra: tuple[str, ...]) -> Iterator[bytes]:
-    yield _csv_line([*_COLUMNS, *(f"extra.{name}" if name in _COLUMNS else name for name in extra)])
+    yield _csv_line(_header(extra))
     for entry in entries:
         told = describe_entry(entry)
         yield _csv_line([*(told.get(name) for name in _COLUMNS), *(entry.extra.get(name) for name in extra)])
 
 
+def _header(extra: Iterable[str]) -> list[str]:
+    names = list(_COLUMNS)
+    for name in extra:
+        free = name
+        while free in names:
+            free = f"extra.{free}"
+        names.append(free)
+    return names
+
+
 def _csv_line(cells: Iterable[object]) -> bytes:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow([_cell(cell) for cell in cells])
-    return line.getvalue().encode(errors="replace")
+    return line.getvalue().encode(errors="backslashreplace")
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401  # JSON is anything
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # The apostrophe is what spreadsheets themselves put before a text.
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULAS) else text
+    if isinstance(value, str):
+        # The apostrophe is what spreadsheets themselves put before a text.
+        return f"'{value}" if value.startswith(_FORMULAS) else value
+    # What JSON can't say is null there, and empty here.
+    text = encode_json({"": value}).decode().removeprefix('{"": ').removesuffix("}\n")
+    return "" if text == "null" else text

@@ -1,7 +1,7 @@
 """What a journal says of its runs, brought together for a report. Pure, and of constant size whatever the journal's."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from attrs import define, field, frozen
@@ -12,8 +12,10 @@ from legitmark_async.journal import Entry, JournalSummary, RunRecord, Sample, St
 _SPANS = 240
 _WIDTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 _DAY = 86_400
-# Rows that are named for each cause.
+# Rows that are named for each cause, and causes that are told apart.
 _NAMED = 20
+_CAUSES = 200
+_OTHERS = f"other causes than the {_CAUSES} that came first"
 
 
 @define
@@ -47,6 +49,19 @@ class Timeline:
 
 
 @define
+class Extent:
+    """What of a run is known even if it was killed.
+
+    Attributes:
+        ended_at: When it ended, or else was heard of last.
+        refused: Requests that the rate limit refused.
+    """
+
+    ended_at: datetime
+    refused: int
+
+
+@define
 class Group:
     """Items with one cause.
 
@@ -74,19 +89,29 @@ class Findings:
 
     Attributes:
         summary: Counts and runs.
+        extents: How long each run went on, by its number.
         timeline: What happened when.
         waits: Seconds by what was waited for, the longest first.
         failures: Failed items by their cause, the most frequent first.
         unknowns: Unknown items, likewise.
-        ended_at: When the last thing happened that is noted, or None.
     """
 
     summary: JournalSummary
+    extents: Mapping[int, Extent]
     timeline: Timeline
     waits: tuple[tuple[str, float], ...]
     failures: tuple[Group, ...]
     unknowns: tuple[Group, ...]
-    ended_at: datetime | None
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the last thing happened that is noted, or None."""
+        return max((extent.ended_at for extent in self.extents.values()), default=None)
+
+    @property
+    def refused(self) -> int:
+        """Requests that the rate limit refused, in all runs."""
+        return sum(extent.refused for extent in self.extents.values())
 
 
 def find(
@@ -99,35 +124,39 @@ def find(
         samples: Reads its samples; called twice.
         entries: Reads its items of one status.
     """
-    ends = _ends(summary.runs, samples())
+    extents = _extents(summary.runs, samples())
     waits: defaultdict[str, float] = defaultdict(float)
     for sample in samples():
         if sample.reason is not None:
             waits[sample.reason] += sample.seconds
     return Findings(
         summary,
-        _timeline(summary.runs, ends, samples()),
+        extents,
+        _timeline(summary.runs, extents, samples()),
         tuple(sorted(waits.items(), key=lambda wait: -wait[1])),
         _groups(entries(Status.FAILED)),
         _groups(entries(Status.UNKNOWN)),
-        max(ends.values(), default=None),
     )
 
 
-def _ends(runs: Iterable[RunRecord], samples: Iterable[Sample]) -> dict[int, datetime]:
-    """When each run ended, or else was heard of last."""
-    ends = {run.number: run.ended_at or run.started_at for run in runs}
+def _extents(runs: Sequence[RunRecord], samples: Iterable[Sample]) -> dict[int, Extent]:
+    extents = {run.number: Extent(run.ended_at or run.started_at, 0) for run in runs}
     for sample in samples:
-        ends[sample.run] = max(ends.get(sample.run, sample.at), sample.at)
-    return ends
+        extent = extents.setdefault(sample.run, Extent(sample.at, 0))
+        extent.ended_at = max(extent.ended_at, sample.at)
+        extent.refused += sample.refused
+    for run in runs:
+        # A run that was killed has noted no sum, and one may have ended before its last second was noted.
+        extents[run.number].refused = max(extents[run.number].refused, run.refused)
+    return extents
 
 
-def _timeline(runs: Iterable[RunRecord], ends: dict[int, datetime], samples: Iterable[Sample]) -> Timeline:
+def _timeline(runs: Iterable[RunRecord], extents: Mapping[int, Extent], samples: Iterable[Sample]) -> Timeline:
     starts, beginnings, length = {}, [], 0.0
     for run in runs:
         starts[run.number] = (run.started_at, length)
         beginnings.append((run.number, length))
-        length += max((ends[run.number] - run.started_at).total_seconds(), 0.0)
+        length += max((extents[run.number].ended_at - run.started_at).total_seconds(), 0.0)
     width = next((width for width in _WIDTHS if length <= width * _SPANS), None)
     width = width or _DAY * -int(-length // (_DAY * _SPANS))
     spans = [Span() for _ in range(max(-int(-length // width), 1))]
@@ -148,6 +177,8 @@ def _groups(entries: Iterable[Entry]) -> tuple[Group, ...]:
     groups: dict[str, Group] = {}
     for entry in entries:
         cause = entry.cause or entry.error or "no cause is noted"
+        if cause not in groups and len(groups) >= _CAUSES:
+            cause = _OTHERS
         groups.setdefault(cause, Group(cause)).add(entry)
     return tuple(sorted(groups.values(), key=lambda group: -group.count))
 

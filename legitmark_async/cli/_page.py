@@ -20,6 +20,8 @@ from legitmark_async.journal import RunRecord
 
 # So many runs can be named on a time axis.
 _NAMED_RUNS = 6
+# Causes that are unfolded at first.
+_OPEN = 3
 
 
 def render(findings: Findings) -> str:
@@ -29,7 +31,7 @@ def render(findings: Findings) -> str:
     parts = [
         f"<h1>{escape(name)}</h1><p class='soft'>{escape(host)}{_period(findings)}</p>",
         _tiles(findings),
-        _section("Runs", _runs(summary.runs)),
+        _section("Runs", _runs(findings)),
         _section("Creates and refusals", _pace(findings)),
         _section("Outcomes so far", _progress(findings)),
         _section("Waits", _waits(findings.waits)),
@@ -60,12 +62,11 @@ def _instant(instant: datetime) -> str:
 
 def _tiles(findings: Findings) -> str:
     summary = findings.summary
-    refused = sum(span.refused for span in findings.timeline.spans)
     tiles = [
         ("good", "created", format_count(summary.created)),
         ("bad", "failed", format_count(summary.failed)),
         ("open", "unknown", format_count(summary.unknown)),
-        ("", "refused requests", format_count(refused)),
+        ("", "refused requests", format_count(findings.refused)),
         ("", "time of all runs", format_seconds(_length(findings))),
     ]
     cells = "".join(f'<div class="{style}"><dt>{name}</dt><dd>{value}</dd></div>' for style, name, value in tiles)
@@ -83,7 +84,8 @@ def _length(findings: Findings) -> float:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     columns = "".join(f'<th scope="col"{_aligned(name)}>{name.removesuffix("#")}</th>' for name in head)
     body = "".join(
-        f"<tr>{''.join(f'<td{_aligned(name)}>{cell}</td>' for name, cell in zip(head, row, strict=True))}</tr>"
+        f'<tr><th scope="row"{_aligned(head[0])}>{row[0]}</th>'
+        f"{''.join(f'<td{_aligned(name)}>{cell}</td>' for name, cell in zip(head[1:], row[1:], strict=True))}</tr>"
         for row in rows
     )
     return f"<div class='wide'><table><thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -93,7 +95,8 @@ def _aligned(name: str) -> str:
     return ' class="number"' if name.endswith("#") else ""
 
 
-def _runs(runs: Sequence[RunRecord]) -> str:
+def _runs(findings: Findings) -> str:
+    runs = findings.summary.runs
     if not runs:
         return "<p>None was noted.</p>"
     return _table(
@@ -101,16 +104,20 @@ def _runs(runs: Sequence[RunRecord]) -> str:
         [
             (
                 str(run.number),
-                f"{run.started_at:%Y-%m-%d %H:%M:%S}",
-                "" if run.ended_at is None else format_seconds((run.ended_at - run.started_at).total_seconds()),
-                format_count(run.refused),
-                escape(
-                    run.stopped or "it was killed, or is still going on" if run.ended_at is None else run.stopped or ""
-                ),
+                f"<time>{run.started_at:%Y-%m-%d}</time> <time>{run.started_at:%H:%M:%S}</time>",
+                format_seconds((findings.extents[run.number].ended_at - run.started_at).total_seconds()),
+                format_count(findings.extents[run.number].refused),
+                escape(_why(run, last=run is runs[-1])),
             )
             for run in runs
         ],
     )
+
+
+def _why(run: RunRecord, *, last: bool) -> str:
+    if run.ended_at is not None:
+        return run.stopped or ""
+    return "it was killed, or is still going on" if last else "it was killed"
 
 
 def _frame(findings: Findings, name: str, title: str, description: str) -> Frame:
@@ -123,24 +130,24 @@ def _frame(findings: Findings, name: str, title: str, description: str) -> Frame
 def _pace(findings: Findings) -> str:
     timeline, spans = findings.timeline, findings.timeline.spans
     created = [span.created / timeline.width for span in spans]
-    refused = [span.refused / timeline.width for span in spans]
+    refused = [span.refused for span in spans]
     most = max(created, default=0.0)
-    total = sum(span.refused for span in spans)
-    told = f"At most {format_count(round(most, 1))} a second were created, and {format_count(total)} requests refused."
+    each = "a second" if timeline.width == 1 else f"in {format_seconds(timeline.width)}"
+    refusals = format_count(findings.refused)
+    told = f"At most {format_count(round(most, 1))} a second were created, and {refusals} requests refused."
     frame = _frame(findings, "pace", "Service requests created and refusals a second over time", told)
-    chart = up_and_down(frame, Series("created a second", "up", created), Series("refused a second", "down", refused))
+    chart = up_and_down(frame, Series("created a second", "up", created), Series(f"refused {each}", "down", refused))
     gap = " Time between the runs is left out." if len(timeline.beginnings) > 1 else ""
     return f"{chart}<p class='soft'>{told} Each bar is {format_seconds(timeline.width)}.{gap}</p>"
 
 
 def _progress(findings: Findings) -> str:
     spans = findings.timeline.spans
-    series = [
-        Series("created", "created", list(cumulated(spans, _created))),
-        Series("failed", "failed", list(cumulated(spans, _failed))),
-        Series("unknown", "unknown", list(cumulated(spans, _unknown_of))),
-    ]
-    told = ", ".join(f"{format_count(each.values[-1]) if each.values[-1] else 0} {each.name}" for each in series)
+    counts = {"created": _created, "failed": _failed, "unknown": _unknown_of}
+    added = {name: list(cumulated(spans, count)) for name, count in counts.items()}
+    # The sums stand in the legend, because a line of few is hard to tell from the axis.
+    series = [Series(f"{format_count(values[-1])} {name}", name, values) for name, values in added.items()]
+    told = ", ".join(each.name for each in series)
     # What never happened would be drawn on the axis.
     series = [each for each in series if each.style == "created" or each.values[-1]]
     frame = _frame(findings, "progress", "Outcomes added up over time", f"In the end {told}.")
@@ -180,15 +187,15 @@ def _waits(waits: Sequence[tuple[str, float]]) -> str:
 def _groups(groups: Sequence[Group], nothing: str) -> str:
     if not groups:
         return f"<p>{nothing}</p>"
-    return "".join(_group(group) for group in groups)
+    return "".join(_group(group, unfolded=number < _OPEN) for number, group in enumerate(groups))
 
 
-def _group(group: Group) -> str:
+def _group(group: Group, *, unfolded: bool) -> str:
     rows = "".join(f"<li>{escape(row)}</li>" for row in group.rows)
     more = group.count - len(group.rows)
     rest = f"<li>and {format_count(more)} more</li>" if more else ""
     head = f"<summary><b>{format_count(group.count)}</b>{escape(group.cause)}</summary>"
-    return f"<details open>{head}<ul>{rows}{rest}</ul></details>"
+    return f"<details{' open' if unfolded else ''}>{head}<ul>{rows}{rest}</ul></details>"
 
 
 def _unknown(groups: Sequence[Group]) -> str:

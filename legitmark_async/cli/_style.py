@@ -28,19 +28,23 @@ font-variant-numeric:tabular-nums}
 .times{grid-column:2;display:flex;justify-content:space-between;padding-top:.4rem}
 path{vector-effect:non-scaling-stroke}
 .axis{stroke:var(--soft);stroke-width:1}.grid,.mark{stroke:var(--rule);stroke-width:1}.mark{stroke-dasharray:2 3}
-.up,.down{stroke-width:1}.up{fill:var(--good);stroke:var(--good)}.down{fill:none;stroke:var(--bad);stroke-width:1.5}
+.up,.down{stroke-width:1}.up{fill:var(--good);stroke:var(--good)}.down{fill:var(--bad);fill-opacity:.2;stroke:var(--bad);stroke-width:1.5}
 .created,.failed,.unknown{fill:none;stroke-width:2.5}.created{stroke:var(--good)}
 .failed{stroke:var(--bad);stroke-dasharray:8 4}.unknown{stroke:var(--open);stroke-dasharray:2 4}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9375rem}
 th,td{overflow-wrap:normal;
 text-align:left;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
-th{font-weight:500}td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
+th{font-weight:500}time,td.number,th.number{white-space:nowrap}tbody th{color:inherit;font-weight:400}
+td:has(.bar){width:40%;min-width:6rem}td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
 .bar{display:block;height:.6rem;min-width:2px;background:var(--open);border-radius:.2rem;margin-top:.45rem}
 details{background:var(--card);border-radius:.5rem;padding:.6rem 1rem;margin:.5rem 0}
 summary{cursor:pointer}summary b{font-variant-numeric:tabular-nums;margin-right:.5rem}
 details ul{
 margin:.5rem 0 0;padding-left:1.25rem;columns:2 17rem;font-size:.875rem;color:var(--soft)}
-@media print{
+@media(max-width:30rem){table{font-size:.8125rem}th,td{padding-right:.6rem}
+.tiles div:last-child:nth-child(odd){grid-column:1/-1}}
+@media print{details::details-content{content-visibility:visible;height:auto}details ul{columns:3;font-size:8pt}
+
 :root{--ink:#000;--soft:#444;--paper:#fff;--card:#fff;--rule:#bbb;--good:#1769c2;--bad:#b3261e;--open:#8a5a00}
 body{padding:0;max-width:none;font-size:10.5pt}
 *{print-color-adjust:exact}figure,details,tr,.tiles div{break-inside:avoid}

@@ -130,7 +130,9 @@ class JournalReader:
         if self._open is None:
             raise ConfigurationError("use a journal reader as a block: 'with JournalReader(path) as journal:'")
         try:
-            yield from self._open.execute(query, arguments)
+            for row in self._open.execute(query, arguments):  # noqa: UP028  # `yield from` would close the cursor
+                # of an iterator that is left before its end, and raise if the file is closed by then.
+                yield row
         except sqlite3.Error as error:
             raise JournalError(str(self._path), f"can't read it: {error}") from None
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable, Mapping
@@ -94,6 +95,66 @@ def test_export_keeps_files(legitmark: Run, journal: Path) -> None:
     assert (refused.returncode, forced.returncode, itself.returncode) == (2, 0, 2)
     assert kept == "mine"
     assert len(out.read_text().splitlines()) == 3
+
+
+def set_extra(journal: Path, extra: str) -> None:
+    """Give the row that was created other columns, as JSON."""
+    with sqlite3.connect(journal) as database:
+        database.execute("UPDATE items SET extra = ? WHERE reference = 'E-1'", (extra,))
+    database.close()
+
+
+def multiply(journal: Path, rows: int) -> None:
+    """Add so many items to a journal."""
+    with sqlite3.connect(journal) as database:
+        database.execute(
+            """INSERT INTO items (reference, digest, status, run) WITH RECURSIVE numbers (number) AS
+            (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?) SELECT 'N', 1, 2, 1 FROM numbers""",
+            (rows,),
+        )
+    database.close()
+
+
+def test_export_csv_of_anything(legitmark: Run, journal: Path) -> None:
+    """Columns keep apart whatever they are called, and what JSON or UTF-8 can't say is none or an escape."""
+    set_extra(journal, r'{"line": 1, "extra.line": 2, "=k": -Infinity, "half": "\ud800", "deep": ["\ud800", null]}')
+
+    done = legitmark("export", journal, "--format", "csv")
+
+    row = next(row for row in csv.DictReader(done.stdout.splitlines()) if row["reference_id"] == "E-1")
+    assert (row["line"], row["extra.line"], row["extra.extra.line"]) == ("2", "1", "2")
+    assert (row["'=k"], row["half"], row["deep"]) == ("", r"\ud800", r'["\ud800", null]')
+
+
+def test_export_to_a_reader_that_leaves(start: "Callable[..., subprocess.Popen[bytes]]", journal: Path) -> None:
+    """Nobody is told that whoever reads has enough."""
+    multiply(journal, 5000)
+
+    process = start("export", str(journal))
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    process.wait(30)
+
+    assert process.stderr is not None
+    assert (process.returncode, process.stderr.read()) == (1, b"")
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "csv"])
+def test_export_is_interrupted(start: "Callable[..., subprocess.Popen[bytes]]", journal: Path, format_: str) -> None:
+    """Ctrl-C ends it at once, however much there is to write."""
+    multiply(journal, 300_000)
+    out = journal.with_name("out")
+
+    process = start("export", str(journal), "--format", format_, "--out", str(out))
+    while not (out.exists() and out.stat().st_size):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+
+    assert process.stderr is not None
+    assert (process.returncode, process.stderr.read()) == (130, b"interrupted\n")
+    assert len(out.read_bytes().splitlines()) < 300_000
 
 
 @pytest.mark.parametrize("command", ["status", "export"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from legitmark_async.cli._charts import ceiling, format_count, format_seconds
+from legitmark_async.cli._charts import Frame, Series, ceiling, format_count, format_seconds, lines, up_and_down
 from legitmark_async.cli._findings import Findings, cumulated, find
 from legitmark_async.cli._page import render
 from legitmark_async.journal import Entry, JournalSummary, RunRecord, Sample, Status
@@ -87,6 +87,19 @@ def test_killed_run() -> None:
     assert sum(span.created for span in found.timeline.spans) == 4
 
 
+def test_extents() -> None:
+    """How long a killed run went on and what was refused in it are told by its seconds; that it's over, by the next."""
+    samples = [sample(1, 7, refused=3), sample(2, 101, refused=1)]
+    found = findings((run_record(1, 0, None), run_record(2, 100, None)), samples)
+
+    page = render(found)
+
+    assert [(extent.ended_at, extent.refused) for extent in found.extents.values()] == [(after(7), 3), (after(101), 1)]
+    assert found.refused == 4
+    assert page.count("it was killed<") == 1
+    assert page.count("it was killed, or is still going on<") == 1
+
+
 def test_waits() -> None:
     """Seconds are added up by what was waited for, the longest first."""
     samples = [sample(1, number, reason=reason) for number, reason in enumerate(["a", "b", None, "b", "b", "a"])]
@@ -104,8 +117,17 @@ def test_groups() -> None:
     assert (second.count, second.rows) == (1, ["R-99"])
 
 
+def test_groups_are_bounded() -> None:
+    """However many causes there are, 200 are told apart; none is left out of the counts."""
+    failures = findings(entries=[failed(number, f"request {number}") for number in range(1000)]).failures
+
+    assert (failures[0].cause, failures[0].count) == ("other causes than the 200 that came first", 800)
+    assert len(failures) == 201
+
+
 @pytest.mark.parametrize(
-    ("values", "top"), [([], 1), ([0, 0], 1), ([1], 1), ([7], 10), ([11], 20), ([23], 25), ([0.3], 0.5), ([1001], 2000)]
+    ("values", "top"),
+    [([], 1), ([0, 0], 1), ([1], 1), ([7], 8), ([11], 15), ([23], 25), ([0.3], 0.3), ([0.017], 0.02), ([1001], 1500)],
 )
 def test_ceiling(values: list[float], top: float) -> None:
     """An axis ends at a round number above all values."""
@@ -119,7 +141,16 @@ def test_counts(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0 s"), (0.25, "0.25 s"), (90, "90 s"), (150, "2 min 30 s"), (36_061, "10 h 01 min")]
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.25, "0.25 s"),
+        (90, "90 s"),
+        (150, "2 min 30 s"),
+        (300, "5 min"),
+        (36_000, "10 h"),
+        (36_061, "10 h 01 min"),
+    ],
 )
 def test_durations(seconds: float, text: str) -> None:
     """So are durations."""
@@ -131,6 +162,29 @@ def test_cumulated() -> None:
     spans = findings((run_record(1, 0, 3),), [sample(1, 1, created=2), sample(1, 3, created=5)]).timeline.spans
 
     assert list(cumulated(spans, lambda span: span.created)) == [2, 2, 7]
+
+
+def test_bars_have_one_outline() -> None:
+    """Neighbouring bars are one shape; where nothing happened there is none."""
+    frame = Frame("pace", "pace", "", 4)
+
+    chart = up_and_down(frame, Series("created", "up", [1, 2, 0, 1]), Series("refused", "down", [0, 0, 0, 0]))
+
+    bars, none = re.findall(r'<path class="(?:up|down)" d="([^"]*)"/><path class="down" d="([^"]*)"', chart)[0]
+    assert bars == "M0.00 150.00V75.00h250.00V0.00h250.00V150.00zM750.00 150.00V75.00h250.00V150.00z"
+    assert none == ""
+
+
+def test_names_of_runs_keep_apart() -> None:
+    """A name that would lie on another is left out, and one at the end stands before its mark."""
+    frame = Frame("progress", "progress", "", 100, [(0, "run 1"), (5, "run 2"), (40, "run 3"), (95, "run 4")])
+
+    chart = lines(frame, [Series("created", "created", [1])])
+
+    assert re.findall(r'<span style="((?:left|right):[^"]*)">([^<]*)<', chart) == [
+        ("left:0.00%", "run 1"), ("left:40.00%", "run 3"), ("right:5.00%", "run 4"),
+    ]  # fmt: skip
+    assert chart.count('class="mark"') == 4
 
 
 def test_page_of_nothing() -> None:
@@ -164,6 +218,7 @@ def test_page_tells_all_causes() -> None:
 
     assert all(f"cause {number}<" in page for number in range(40))
     assert page.count("and 30 more") == 40
+    assert (page.count("<details open>"), page.count("<details>")) == (4, 37)
     assert "Run the same command with this journal again" in page
 
 
