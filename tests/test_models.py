@@ -184,3 +184,36 @@ def test_rate_limit(details: RateLimitDetails | str | None, rate_limit: RateLimi
 def test_all_names() -> None:
     """Everything that the package says it has is there."""
     assert {name for name in models.__all__ if not hasattr(models, name)} == set()
+
+
+PREDICATES = ("is_final", "is_authentic", "is_counterfeit", "is_cancelled", "needs_resubmission")
+
+
+@pytest.mark.parametrize(
+    ("primary", "supplement", "true"),
+    [
+        (None, None, ()),
+        ("DRAFT", None, ()),
+        ("QUEUE", None, ()),
+        ("QC", None, ()),
+        ("QC", "PENDING", ()),
+        ("QC", "REJECTED", ("needs_resubmission",)),
+        ("QC", "APPROVED", ()),
+        ("QC", "COMPLETE", ()),
+        ("UNDERWAY", "REJECTED", ()),
+        ("UNDERWAY", "APPROVED", ()),
+        ("COMPLETE", "APPROVED", ("is_final", "is_authentic")),
+        ("COMPLETE", "REJECTED", ("is_final", "is_counterfeit")),
+        ("COMPLETE", "COMPLETE", ("is_final",)),
+        ("COMPLETE", None, ("is_final",)),
+        ("COMPLETE", "DISPUTED", ("is_final",)),
+        ("CANCELLED", None, ("is_final", "is_cancelled")),
+        ("SHIPPED", "APPROVED", ()),
+    ],
+)
+def test_predicates(primary: str | None, supplement: str | None, true: tuple[str, ...]) -> None:
+    """A verdict is told by COMPLETE with APPROVED or REJECTED alone (contract, traps 28 and 29)."""
+    sr = ServiceRequest(uuid="u", state=State(primary=primary, supplement=supplement))
+
+    assert tuple(name for name in PREDICATES if getattr(sr, name)) == true
+    assert tuple(name for name in PREDICATES if getattr(sr.state, name)) == true

@@ -3,6 +3,7 @@
 ```
 LegitmarkError                      retryable, attempts, request_id, maybe_processed
 ├── ConfigurationError              a wrong key, URL, option or draft; before any I/O
+│   └── PhotoError                  a photo that the API wouldn't take
 ├── TransportError                  no complete answer
 │   ├── ConnectionFailedError       never sent
 │   ├── AttemptTimeoutError         one try took too long
@@ -32,6 +33,7 @@ from legitmark_async.errors._base import (
     JournalError,
     LegitmarkError,
     OutcomeUnknownError,
+    PhotoError,
     SignatureError,
     UnreadableEventError,
     WebhookError,
@@ -72,6 +74,7 @@ __all__ = [
     "MalformedResponseError",
     "NotFoundError",
     "OutcomeUnknownError",
+    "PhotoError",
     "RateLimitError",
     "ResponseError",
     "ServerError",

@@ -88,6 +88,14 @@ class ConfigurationError(LegitmarkError):
         return self.message
 
 
+class PhotoError(ConfigurationError):
+    """A photo that can't be uploaded, found before anything was sent.
+
+    Attributes:
+        problems: What is wrong with it.
+    """
+
+
 class JournalError(LegitmarkError):
     """The journal of a bulk run can't be opened, read or written.
 

@@ -106,6 +106,31 @@ class State:
     supplement: SupplementState | str | None = None
     raw: Mapping[str, Any] = field(factory=dict[str, Any], eq=False, repr=False)
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it stays so: complete or cancelled. COMPLETE may still get another supplement."""
+        return self.primary in {PrimaryState.COMPLETE, PrimaryState.CANCELLED}
+
+    @property
+    def is_authentic(self) -> bool:
+        """Whether the item was judged authentic."""
+        return self.primary == PrimaryState.COMPLETE and self.supplement == SupplementState.APPROVED
+
+    @property
+    def is_counterfeit(self) -> bool:
+        """Whether the item was judged not authentic; any other COMPLETE tells no verdict (contract, section 13.29)."""
+        return self.primary == PrimaryState.COMPLETE and self.supplement == SupplementState.REJECTED
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it was cancelled."""
+        return self.primary == PrimaryState.CANCELLED
+
+    @property
+    def needs_resubmission(self) -> bool:
+        """Whether photos were rejected: upload better ones and submit again."""
+        return self.primary == PrimaryState.QC and self.supplement == SupplementState.REJECTED
+
 
 @frozen(kw_only=True)
 class Summary:
@@ -166,6 +191,31 @@ class ServiceRequest:
     updated_at: datetime | None = None
     drafted_at: datetime | None = None
     raw: Mapping[str, Any] = field(factory=dict[str, Any], eq=False, repr=False)
+
+    @property
+    def is_final(self) -> bool:
+        """As `State.is_final`."""
+        return self.state.is_final
+
+    @property
+    def is_authentic(self) -> bool:
+        """As `State.is_authentic`."""
+        return self.state.is_authentic
+
+    @property
+    def is_counterfeit(self) -> bool:
+        """As `State.is_counterfeit`."""
+        return self.state.is_counterfeit
+
+    @property
+    def is_cancelled(self) -> bool:
+        """As `State.is_cancelled`."""
+        return self.state.is_cancelled
+
+    @property
+    def needs_resubmission(self) -> bool:
+        """As `State.needs_resubmission`."""
+        return self.state.needs_resubmission
 
 
 # The values below are typed `object`: a draft is built from files and forms, so its types are only a promise.
