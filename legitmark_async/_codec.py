@@ -110,7 +110,12 @@ def _draft_hook(converter: Converter, cls: type[AttrsInstance]) -> Callable[[Any
 def _model_hook(converter: Converter, cls: type[AttrsInstance]) -> _Hook:
     """Build the reader of one model, with the hooks of its fields looked up once."""
     attributes = {attribute.name: attribute for attribute in fields(cls) if attribute.name != "raw"}
-    readers = tuple((name, *_field_hook(converter, attribute)) for name, attribute in attributes.items())
+    readers = tuple(
+        (key, name, *_field_hook(converter, attribute))
+        for name, attribute in attributes.items()
+        # Of several names that a field has been seen under, the last one counts most.
+        for key in attribute.metadata.get("names", (name,))
+    )
     required = {name for name, attribute in attributes.items() if attribute.default is NOTHING}
 
     def structure_model(payload: Any, _: object) -> AttrsInstance:  # noqa: ANN401  # JSON is anything
@@ -126,10 +131,10 @@ def _model_hook(converter: Converter, cls: type[AttrsInstance]) -> _Hook:
     return structure_model
 
 
-def _readable_fields(payload: Mapping[str, Any], readers: tuple[tuple[str, _Hook, Any], ...]) -> dict[str, Any]:
+def _readable_fields(payload: Mapping[str, Any], readers: tuple[tuple[str, str, _Hook, Any], ...]) -> dict[str, Any]:
     known: dict[str, Any] = {}
-    for name, hook, cls in readers:
-        value = payload.get(name)
+    for key, name, hook, cls in readers:
+        value = payload.get(key)
         if type(value) is cls:
             # Texts and truth values, most of what there is, need no hook.
             known[name] = value

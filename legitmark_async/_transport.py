@@ -4,14 +4,16 @@ import asyncio
 import functools
 import platform
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from importlib.metadata import PackageNotFoundError, version
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import aiohttp
 from attrs import define, field
 from multidict import istr
+from yarl import URL
 
-from legitmark_async._wire import Request, Response
+from legitmark_async._wire import Presigned, Request, Response
 from legitmark_async.errors import (
     AttemptTimeoutError,
     ConfigurationError,
@@ -23,6 +25,7 @@ from legitmark_async.errors import (
 from legitmark_async.options import Random, Secret, Timeouts
 
 T = TypeVar("T")
+_Asked = AbstractAsyncContextManager[aiohttp.ClientResponse]
 
 # A gzip of 200 KB can become 200 MB, so the limit is on what comes out of it.
 LARGEST_BODY = 16 * 1024 * 1024
@@ -74,6 +77,7 @@ class Transport:
         timeouts: Seconds for connecting, reading and a whole try.
         random: Gives the prefix of the request ids.
         foreign: A session of the caller's to use and never to close.
+        asset_url: The same of the host where uploads are asked for.
     """
 
     base_url: str
@@ -81,10 +85,13 @@ class Transport:
     timeouts: Timeouts
     random: Random
     foreign: aiohttp.ClientSession | None = None
+    asset_url: str = ""
     _session: aiohttp.ClientSession | None = field(default=None, init=False)
+    _bare: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
     _headers: dict[str, str] = field(factory=dict[str, str], init=False, repr=False)
     _timeout: aiohttp.ClientTimeout = field(init=False)
+    _upload_timeout: aiohttp.ClientTimeout = field(init=False)
     _id_prefix: str = field(init=False)
     _sent: int = field(default=0, init=False)
 
@@ -92,6 +99,8 @@ class Transport:
         self._timeout = aiohttp.ClientTimeout(
             total=self.timeouts.attempt, connect=self.timeouts.connect, sock_read=self.timeouts.read
         )
+        # An upload is answered after its last byte: only the whole of it is timed.
+        self._upload_timeout = aiohttp.ClientTimeout(total=self.timeouts.attempt, connect=self.timeouts.connect)
         self._id_prefix = f"lm-{int(self.random() * _ID_RANGE):010x}"
 
     @property
@@ -125,7 +134,7 @@ class Transport:
             "User-Agent": user_agent(),
         }
         if self.foreign is not None:
-            self._session, self._headers = self.foreign, headers
+            self._session, self._bare, self._headers = self.foreign, self.foreign, headers
             return
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
@@ -134,12 +143,21 @@ class Transport:
             raise_for_status=False,
             timeout=self._timeout,
         )
+        # The same connections, without the key: for presigned URLs.
+        self._bare = aiohttp.ClientSession(
+            connector=self._session.connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": user_agent()},
+        )
 
     async def aclose(self) -> None:
         """Close the session, unless it is the caller's."""
-        session, self._session = self._session, None
-        if session is not None and session is not self.foreign:
-            await session.close()
+        sessions = self._bare, self._session
+        self._bare = self._session = None
+        for session in sessions:
+            if session is not None and session is not self.foreign:
+                await session.close()
 
     def next_request_id(self) -> str:
         """Return the id that the next try is sent with: a prefix per client and a count."""
@@ -169,16 +187,38 @@ class Transport:
             TransportError: There is no complete answer; the class and `maybe_processed` tell how far it got.
             MalformedResponseError: The answer is larger than `LARGEST_BODY`.
         """
-        try:
-            async with self.require_open().request(
-                request.method,
-                self.base_url + request.path,
-                data=request.body,
-                headers={_REQUEST_ID: request_id, **headers, **self._headers},
-                timeout=self._timeout,
+        if request.presigned is not None:
+            return await self._upload(request, request.presigned, request_id)
+        base = self.asset_url if request.site == "asset" else self.base_url
+        asked = self.require_open().request(
+            request.method,
+            base + request.path,
+            data=request.body,
+            headers={_REQUEST_ID: request_id, **headers, **self._headers},
+            timeout=self._timeout,
+            allow_redirects=False,
+            raise_for_status=False,
+        )
+        return await self._receive(request, asked, request_id)
+
+    async def _upload(self, request: Request[T], presigned: Presigned, request_id: str) -> Response:
+        self.require_open()
+        session = cast("aiohttp.ClientSession", self._bare)  # it is open as long as the other
+        with await asyncio.to_thread(presigned.content.open) as content:
+            asked = session.put(
+                # As it is: quoting it anew would break its signature.
+                URL(presigned.url, encoded=True),
+                data=content,
+                headers=presigned.headers,
+                timeout=self._upload_timeout,
                 allow_redirects=False,
                 raise_for_status=False,
-            ) as answer:
+            )
+            return await self._receive(request, asked, request_id)
+
+    async def _receive(self, request: Request[T], asked: _Asked, request_id: str) -> Response:
+        try:
+            async with asked as answer:
                 body = await answer.content.readany()
                 if not answer.content.at_eof():
                     body = await _read_on(answer, body, request, request_id)

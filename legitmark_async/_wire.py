@@ -1,13 +1,16 @@
 """A call and its answer as they stand between the endpoints and the transport."""
 
-from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import BinaryIO, Generic, Literal, Protocol, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from legitmark_async._claim import Claim
 
 T = TypeVar("T")
+
+# Where a call goes to: each has limits and outages of its own.
+Site = Literal["api", "asset", "storage"]
 
 
 class Headers(Protocol):
@@ -24,6 +27,29 @@ class Headers(Protocol):
     def __contains__(self, key: object, /) -> bool: ...
 
 
+class Content(Protocol):
+    """The bytes of a photo, which each try reads anew."""
+
+    def open(self) -> BinaryIO:
+        """Return a file to read from; may wait for a disk."""
+        ...
+
+
+@frozen
+class Presigned:
+    """An upload to a presigned URL: it goes out without the key, with these headers and no other of ours.
+
+    Attributes:
+        url: Where to; its query is a secret.
+        headers: What the URL was signed with.
+        content: What to send.
+    """
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str]
+    content: Content
+
+
 @frozen(kw_only=True)
 class Request(Generic[T]):
     """A call, encoded once, before its first try.
@@ -37,6 +63,10 @@ class Request(Generic[T]):
         claim: Of a create, what its service request is to be known by.
         absences: Statuses that tell that there is no such thing; `read` is given None then.
         read: Takes the JSON value of a success and gives the result.
+        site: Whose base URL the path is put behind.
+        headers: Headers of this call alone.
+        bodiless: Whether a success may be no JSON; `read` is given None if there is no body.
+        presigned: Instead of base URL, path and body: an upload.
     """
 
     method: str
@@ -47,6 +77,10 @@ class Request(Generic[T]):
     repeatable: bool = False
     claim: Claim | None = None
     absences: frozenset[int] = frozenset()
+    site: Site = "api"
+    headers: Mapping[str, str] = field(factory=dict[str, str])
+    bodiless: bool = False
+    presigned: Presigned | None = None
 
 
 @frozen

@@ -5,16 +5,17 @@ import os
 import random as _random
 import time
 from enum import Enum, auto
+from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import aiohttp
-from attrs import define, evolve, frozen
+from attrs import evolve
 
-from legitmark_async._call import Caller, Sender
-from legitmark_async._headers import ServerClock
-from legitmark_async._pacer import Gate, Pacer
-from legitmark_async._retry import Quota, Retrier
+from legitmark_async import _endpoints
+from legitmark_async._assembly import Options, Shared, assemble
+from legitmark_async._endpoints import Parameters
+from legitmark_async._retry import Quota
 from legitmark_async._transport import Transport
 from legitmark_async.models import RateLimit
 from legitmark_async.options import (
@@ -34,7 +35,7 @@ from legitmark_async.options import (
     checked_on_ambiguous,
     checked_url,
 )
-from legitmark_async.resources import ServiceRequests
+from legitmark_async.resources import Images, Pages, ServiceRequests, Shelf, Taxonomy
 
 
 class _Unset(Enum):
@@ -46,31 +47,6 @@ _UNSET: Literal[_Unset.UNSET] = _Unset.UNSET
 
 def _loop_time() -> float:
     return asyncio.get_running_loop().time()
-
-
-@define(eq=False)
-class _Shared:
-    """What a client shares with its views."""
-
-    transport: Transport
-    pacer: Pacer
-    server_clock: ServerClock
-    quota: Quota
-    concurrency: int
-    asset_url: str
-    clock: Clock
-    sleep: Sleep
-    random: Random
-
-
-@frozen
-class _Options:
-    """What a view may have of its own."""
-
-    retry: RetryPolicy
-    deadline: float | None
-    language: str | None
-    on_ambiguous: OnAmbiguous
 
 
 class Legitmark:
@@ -86,9 +62,13 @@ class Legitmark:
 
     Attributes:
         sr: Service requests.
+        images: Photos.
+        taxonomy: Categories, types, brands and models, and services.
     """
 
     sr: ServiceRequests
+    images: Images
+    taxonomy: Taxonomy
 
     def __init__(  # noqa: PLR0913  # one keyword for each thing there is to choose
         self,
@@ -102,6 +82,7 @@ class Legitmark:
         on_ambiguous: OnAmbiguous = "confirm",
         language: str | None = None,
         session: aiohttp.ClientSession | None = None,
+        taxonomy_cache: str | os.PathLike[str] | None = None,
         clock: Clock | None = None,
         sleep: Sleep = asyncio.sleep,
         random: Random = _random.random,
@@ -114,12 +95,15 @@ class Legitmark:
             asset_url: Where upload intents are asked for; same rule.
             retry: When a call is tried again.
             timeouts: How long to wait, in seconds; `Timeouts.deadline` is for the whole call.
-            concurrency: Requests in flight at most, over all tasks of the client.
+            concurrency: Requests in flight at most, over all tasks of the client; to the API, to the host of the upload
+                intents, and to the storage of the photos each.
             on_ambiguous: What to do when a create may or may not have been processed: `"confirm"` looks for it by its
                 `reference_id` before it is sent again; `"raise"` raises `OutcomeUnknownError`; `"repeat"` repeats it
                 blindly, which can create it twice.
             language: Of names and texts in answers: `en`, `zh` or `ja`; the API's default is English.
             session: An `aiohttp.ClientSession` to use. It is never closed, and its headers, cookies and proxies apply.
+            taxonomy_cache: A file that keeps the taxonomy's names for 24 hours, beyond the process; made if it isn't
+                there. None: in memory alone.
             clock: Monotonic seconds; the event loop's if None.
             sleep: As `asyncio.sleep`.
             random: As `random.random`.
@@ -129,14 +113,18 @@ class Legitmark:
         """
         retry, timeouts = retry or RetryPolicy(), timeouts or Timeouts()
         clock = clock or _loop_time
-        asset_url = checked_url("asset_url", asset_url)
-        transport = Transport(checked_url("base_url", base_url), checked_key(api_key), timeouts, random, session)
-        capacity = min(checked_count("concurrency", concurrency), transport.connections or concurrency)
-        pacer = Pacer(Gate(capacity, random), clock=clock, sleep=sleep)
-        shared = _Shared(
-            transport, pacer, ServerClock(), Quota(retry.quota), concurrency, asset_url, clock, sleep, random
+        transport = Transport(
+            checked_url("base_url", base_url),
+            checked_key(api_key),
+            timeouts,
+            random,
+            session,
+            checked_url("asset_url", asset_url),
         )
-        options = _Options(retry, timeouts.deadline, checked_language(language), checked_on_ambiguous(on_ambiguous))
+        checked_count("concurrency", concurrency)
+        shelf = Shelf(None if taxonomy_cache is None else Path(taxonomy_cache))
+        shared = Shared.of(transport, Quota(retry.quota), shelf, concurrency, clock, sleep)
+        options = Options(retry, timeouts.deadline, checked_language(language), checked_on_ambiguous(on_ambiguous))
         self._assemble(shared, options)
 
     @classmethod
@@ -192,7 +180,70 @@ class Legitmark:
     @property
     def rate_limits(self) -> tuple[RateLimit, ...]:
         """What the client has learned of the rate limits, at this moment; empty as long as no answer told of any."""
-        return self._shared.pacer.rate_limits(time.time())
+        return self._shared.api.pacer.rate_limits(time.time())
+
+    async def request(  # one keyword for each part of a request
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Parameters | None = None,
+        json: object = None,
+        language: str | None = None,
+        repeatable: bool | None = None,
+    ) -> Any:  # noqa: ANN401  # JSON is anything
+        """Call an endpoint that has no method here, with the same retries, pacing and errors.
+
+        Args:
+            method: HTTP method.
+            path: Path below the base URL, percent-encoded, such as `/api/v2/reasons`.
+            params: The query; a truth value is sent as `true` or `false`, None not at all.
+            json: The body, as values that JSON knows.
+            language: Of names and texts in the answer, instead of the client's.
+            repeatable: Whether it may be sent again although it may have been carried out. None: GET, HEAD and OPTIONS.
+
+        Returns:
+            The JSON value of the answer, None if it is empty.
+
+        Raises:
+            ConfigurationError: A part of it is none.
+            LegitmarkError: As any call. `.maybe_processed` tells whether it may have been carried out.
+        """
+        return await self._caller.call(
+            _endpoints.raw_request(method, path, params=params, json=json, language=language, repeatable=repeatable)
+        )
+
+    def pages(
+        self,
+        path: str,
+        *,
+        params: Parameters | None = None,
+        key: str | None = None,
+        page_size: int = 100,
+        language: str | None = None,
+    ) -> Pages[dict[str, Any]]:
+        """List all rows of an endpoint that has no method here and gives them in pages.
+
+        ```python
+        async for reason in legitmark.pages("/api/v2/reasons"):
+            print(reason["name"])
+        ```
+
+        Args:
+            path: As in `request`.
+            params: The query, without `page_number` and `page_size`.
+            key: The name that the list stands under in the answer, if it isn't a usual one such as `data`.
+            page_size: Rows a page; the API's limit is 100.
+            language: Of names and texts in the answers, instead of the client's.
+
+        Returns:
+            The rows, as JSON objects: `async for` over it. One page is asked for ahead.
+
+        Raises:
+            ConfigurationError: A part of it is none.
+        """
+        listing = _endpoints.list_rows(path, params or {}, checked_count("page_size", page_size), key, language)
+        return Pages(self._caller, listing)
 
     async def __aenter__(self) -> Self:
         """Open the client in the running event loop.
@@ -218,17 +269,15 @@ class Legitmark:
         try:
             await self._shared.transport.aclose()
         finally:
-            await self._shared.pacer.aclose()
+            for host in (self._shared.api, self._shared.asset, self._shared.storage):
+                await host.pacer.aclose()
 
     def __repr__(self) -> str:
         state = "open" if self._shared.transport.opened else "closed"
         return f"<{type(self).__name__} {self.base_url} ({state})>"
 
-    def _assemble(self, shared: _Shared, options: _Options) -> None:
+    def _assemble(self, shared: Shared, options: Options) -> None:
         self._shared, self._options = shared, options
-        retrier = Retrier(options.retry, shared.quota, shared.sleep, shared.random)
-        # Contract, section 5: no header means the API's default.
-        headers = {} if options.language is None else {"Accept-Language": options.language}
-        sender = Sender(shared.transport, shared.pacer, shared.server_clock, shared.clock, headers)
-        caller = Caller(sender, retrier, options.on_ambiguous, options.deadline)
-        self.sr = ServiceRequests(caller, concurrency=shared.concurrency)
+        resources = assemble(shared, options)
+        self._caller = resources.caller
+        self.sr, self.images, self.taxonomy = resources.sr, resources.images, resources.taxonomy

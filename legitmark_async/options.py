@@ -131,6 +131,19 @@ def checked_url(name: str, value: object) -> str:
     """Return an absolute base URL, without a slash at its end.
 
     Raises:
+        ConfigurationError: It is no https URL, nor an http one of a loopback host, or has a user, query or fragment.
+    """
+    host = checked_host(name, value)
+    url = str(value)
+    if any(mark in url for mark in "@?#"):
+        raise ConfigurationError(f"{name} must hold no user, query or fragment (host {host!r})", problems=[name])
+    return url.rstrip("/")
+
+
+def checked_host(name: str, value: object) -> str:
+    """Return the host of an absolute URL.
+
+    Raises:
         ConfigurationError: It is no https URL, nor an http one of a loopback host.
     """
     if not isinstance(value, str) or _NO_URL.search(value):
@@ -142,14 +155,13 @@ def checked_url(name: str, value: object) -> str:
         raise ConfigurationError(f"{name} is not a URL: {_shown(value)} ({error})", problems=[name]) from None
     if parts.scheme not in {"http", "https"} or not host:
         raise ConfigurationError(f"{name} must be an https URL, not {_shown(value)}", problems=[name])
-    if any(mark in value for mark in "@?#"):
-        raise ConfigurationError(f"{name} must hold no user, query or fragment (host {host!r})", problems=[name])
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(
-            f"{name} must use https: {value!r} would send the API key in the clear (http is for loopback alone)",
+            f"{name} must use https: {_shown(value)} would go out in the clear, as the API key would (http is for "
+            "loopback alone)",
             problems=[name],
         )
-    return value.rstrip("/")
+    return host
 
 
 def checked_language(value: str | None) -> str | None:

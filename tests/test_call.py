@@ -158,7 +158,7 @@ def port_of(bound: socket.socket) -> int:
 
 def pacer_of(client: Legitmark) -> Pacer:
     """Give the pacer of a client."""
-    return client._shared.pacer
+    return client._shared.api.pacer
 
 
 async def until(condition: Callable[[], bool]) -> None:

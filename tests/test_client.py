@@ -23,7 +23,7 @@ CLIENT = web.AppKey("client", Legitmark)
 
 def pacer_of(client: Legitmark) -> Pacer:
     """Give the pacer of a client."""
-    return client._shared.pacer
+    return client._shared.api.pacer
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -266,7 +266,7 @@ def test_from_env(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Legitmark.from_env()
 
     assert client.base_url == "http://127.0.0.1:8080"
-    assert client._shared.asset_url == "http://localhost:8081"
+    assert client._shared.transport.asset_url == "http://localhost:8081"
     assert client._shared.transport.key == KEY
 
 
@@ -279,7 +279,7 @@ def test_from_env_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Legitmark.from_env()
 
     assert client.base_url == "https://api.legitmark.com"
-    assert client._shared.asset_url == "https://asset.legitmark.com"
+    assert client._shared.transport.asset_url == "https://asset.legitmark.com"
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,13 @@ def test_full_service_request() -> None:
     read = decode(CREATE, answer(200, body), NOW)
 
     assert read.state == State(primary=PrimaryState.COMPLETE, supplement=SupplementState.APPROVED)
-    assert read.summary == Summary()
+    assert (read.summary.combined, read.summary.style) == ("Footwear Sneakers", None)
+    assert read.item is not None
+    assert read.item.type is not None
+    assert (read.item.type.name, read.item.brand) == ("Sneakers", None)
+    assert read.sides is not None
+    assert [side.name for side in read.sides.required] == ["Interior Size Tag or Stamp"]
+    assert (read.certificate_url or "").endswith(".pdf")
     assert read.raw["item"]["types"]["name"] == "Sneakers"
 
 

@@ -26,6 +26,7 @@ from legitmark_async.errors import (
     MalformedResponseError,
     NotFoundError,
     OutcomeUnknownError,
+    PhotoError,
     RateLimitError,
     ResponseError,
     ServerError,
@@ -56,6 +57,7 @@ PARENTS: dict[type[LegitmarkError], type[Exception]] = {
     ServerError: ResponseError,
     MalformedResponseError: LegitmarkError,
     OutcomeUnknownError: LegitmarkError,
+    PhotoError: ConfigurationError,
     JournalError: LegitmarkError,
     WebhookError: LegitmarkError,
     SignatureError: WebhookError,
@@ -149,6 +151,7 @@ MAKERS: dict[type[LegitmarkError], tuple[Callable[[], LegitmarkError], str]] = {
         lambda: MalformedResponseError(*CALL, status=200, problems=["$.sr is missing", "$.x is null"]),
         "POST /api/v2/sr answered 200 with a body that can't be read: $.sr is missing; $.x is null",
     ),
+    PhotoError: (lambda: PhotoError("photo: is empty", problems=["photo: is empty"]), "photo: is empty"),
     JournalError: (
         lambda: JournalError("run.db", "can't write to it: disk is full"),
         "journal 'run.db': can't write to it: disk is full",

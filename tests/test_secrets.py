@@ -284,7 +284,7 @@ async def test_reprs(draft: ServiceRequestDraft) -> None:
 
     def everything() -> list[str]:
         run, view = client.sr.create_many([draft]), client.with_options(deadline=1)
-        seen = [client, view, run, shared, shared.transport, shared.pacer, shared.pacer.gate, shared.quota]
+        seen = [client, view, run, shared, shared.transport, shared.api.pacer, shared.api.pacer.gate, shared.quota]
         seen += [client.sr, client.sr._caller, client.sr._caller.retrier, shared.transport.key, vars(client)]
         seen += [vars(run), vars(client.sr), shared.transport._session, shared.transport._headers]
         return [repr(one) for one in seen]

@@ -68,6 +68,10 @@ class Caller:
         """Return a caller for many: its calls let others go before them, and none is late."""
         return evolve(self, sender=evolve(self.sender, lane=Lane.BULK), deadline=None)
 
+    def until(self, instant: float | None) -> "Caller":
+        """Return a caller for one of several calls that have to end, together, at an instant of the clock."""
+        return self if instant is None else evolve(self, deadline=max(instant - self.clock(), 0.0))
+
     async def call(self, request: Request[T], state: CallState | None = None) -> T:
         """Make a call, and return what its endpoint reads from the answer.
 

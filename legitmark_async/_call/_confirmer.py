@@ -89,7 +89,7 @@ class Confirmer:
     async def _look(
         self, claim: Claim, doubt: Doubt, state: CallState, deadline: float
     ) -> tuple[ServiceRequest | None, float]:
-        sighting, asked_at = await self._ask(_endpoints.find_service_request(claim.reference_id), state, deadline)
+        sighting, asked_at = await self._ask(_endpoints.sight_service_request(claim.reference_id), state, deadline)
         if sighting is None:
             return None, asked_at
         # 1. Of another reference, by whatever id that is found: it would hide ours.

@@ -56,7 +56,7 @@ class Sender:
             now = self.clock()
         state.begin(self.transport.next_request_id(), now)
         try:
-            response = await self.transport.send(request, state.request_id, self.headers)
+            response = await self.transport.send(request, state.request_id, {**self.headers, **request.headers})
         except BaseException as error:
             self._fail(request, state, turn, error)
             raise

@@ -1,6 +1,6 @@
 """Many drafts at once: the engine, what becomes of each draft, and files as sources."""
 
-from legitmark_async.bulk._drafts import Drafts, Source
+from legitmark_async.bulk._drafts import Drafts, Source, each_draft, faulty_draft
 from legitmark_async.bulk._options import RunOptions
 from legitmark_async.bulk._outcomes import (
     DONE_BEFORE,
@@ -33,6 +33,8 @@ __all__ = [
     "Skipped",
     "Source",
     "Unknown",
+    "each_draft",
+    "faulty_draft",
     "read_csv",
     "read_jsonl",
 ]

@@ -5,10 +5,42 @@ import math
 import operator
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 
+from attrs import field, frozen
+
 from legitmark_async.errors import ConfigurationError
 from legitmark_async.models import ServiceRequestDraft
 
 Drafts = Iterable[ServiceRequestDraft] | AsyncIterable[ServiceRequestDraft]
+
+
+@frozen
+class FaultyDraft(ServiceRequestDraft):
+    """A draft with a fault that it doesn't show itself: it stands for a row that can't be read, or a name unknown."""
+
+    fault: str = field(default="", kw_only=True)
+
+    def problems(self) -> tuple[str, ...]:
+        """Tell the fault."""
+        return (self.fault,)
+
+
+def faulty_draft(draft: ServiceRequestDraft, fault: str) -> ServiceRequestDraft:
+    """Return the draft with a fault: `create_many` tells of it as `Failed`, and sends nothing."""
+    return FaultyDraft(draft.reference_id, draft.item, draft.service, origin=draft.origin, fault=fault)
+
+
+async def each_draft(drafts: Drafts) -> AsyncGenerator[ServiceRequestDraft]:
+    """Yield the drafts of a plain or an async iterable."""
+    if not isinstance(drafts, AsyncIterable):
+        for draft in drafts:
+            yield draft
+        return
+    try:
+        async for draft in drafts:
+            yield draft
+    finally:
+        if isinstance(drafts, AsyncGenerator):
+            await drafts.aclose()
 
 
 class Source:

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from attrs import field, frozen
 
+from legitmark_async.bulk._drafts import FaultyDraft
 from legitmark_async.errors import ConfigurationError
 from legitmark_async.models import Item, ServiceRequestDraft
 
@@ -43,16 +44,6 @@ class Row:
     def __str__(self) -> str:
         """As editors and compilers write it."""
         return f"{self.file}:{self.line}"
-
-
-@frozen
-class _UnreadableDraft(ServiceRequestDraft):
-    """A row of which no draft can be made."""
-
-    fault: str = field(default="", kw_only=True)
-
-    def problems(self) -> tuple[str, ...]:
-        return (self.fault,)
 
 
 def read_csv(source: Source, *, name: str | None = None) -> Iterator[ServiceRequestDraft]:
@@ -215,7 +206,7 @@ def _draft(known: Mapping[str, Any], row: Row) -> ServiceRequestDraft:
 
 def _unreadable(row: Row, fault: str, reference_id: object = "") -> ServiceRequestDraft:
     reference = reference_id if isinstance(reference_id, str) else ""
-    return _UnreadableDraft(reference, Item("", ""), origin=row, fault=fault)
+    return FaultyDraft(reference, Item("", ""), origin=row, fault=fault)
 
 
 def _open(path: str | PathLike[str]) -> TextIO:

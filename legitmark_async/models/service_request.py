@@ -1,158 +1,55 @@
-"""The service request (SR), from the draft that is sent to what the API tells of it."""
+"""The service request (SR), as the API tells of it."""
 
-import functools
-import re
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from attrs import field, frozen
 
-# Most of the known taxonomy ids are version 1, so any version will do (contract, section 7.7).
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_SHOWN = 80
-
-
-class PrimaryState(StrEnum):
-    """The known values of `State.primary` and `ServiceRequest.tab`; the list is open (contract, section 9)."""
-
-    DRAFT = "DRAFT"
-    QC = "QC"
-    QUEUE = "QUEUE"
-    UNDERWAY = "UNDERWAY"
-    COMPLETE = "COMPLETE"
-    CANCELLED = "CANCELLED"
-
-
-class SupplementState(StrEnum):
-    """The known values of `State.supplement`; the list is open (contract, section 9)."""
-
-    PENDING = "PENDING"
-    REJECTED = "REJECTED"
-    ASSIGNED = "ASSIGNED"
-    APPROVED = "APPROVED"
-    COMPLETE = "COMPLETE"
-
-
-@frozen
-class Item:
-    """What is to be authenticated, told by UUIDs of the taxonomy.
-
-    Attributes:
-        category: UUID of the category, such as Bag.
-        type: UUID of the type, such as Crossbody.
-        brand: UUID of the brand. Not in the vendor's reference of create, but sent by the vendor's own SDK.
-        model: UUID of the model, the fourth level of the taxonomy.
-    """
-
-    category: str
-    type: str
-    brand: str | None = None
-    model: str | None = None
-
-    def problems(self) -> tuple[str, ...]:
-        """Tell what the API would not take, each as `field: what is wrong`; empty if the item may be sent."""
-        found = [
-            _uuid_problem("category", self.category, needed=True),
-            _uuid_problem("type", self.type, needed=True),
-            _uuid_problem("brand", self.brand, needed=False),
-            _uuid_problem("model", self.model, needed=False),
-        ]
-        return tuple([problem for problem in found if problem])
-
-
-@frozen
-class ServiceRequestDraft:
-    """A service request to create (contract, section 7.1).
-
-    A draft may be built with anything in it; it is checked, whole, before it is sent.
-
-    Attributes:
-        reference_id: Your own id of the item. The API does not promise to keep it unique, so make it so: it is
-            all there is to find a service request by, should the answer to its creation be lost.
-        item: What is to be authenticated.
-        service: UUID of the service. The API chooses one by your organization and the item's type if it is None.
-        origin: Where the draft came from, for your own use: it is never sent, and comes back in the outcome. Its
-            `str()` stands in front of what an error says of the draft, as `items.csv:17` does.
-    """
-
-    reference_id: str
-    item: Item
-    service: str | None = None
-    origin: object = field(default=None, kw_only=True, eq=False, repr=False)
-
-    def problems(self) -> tuple[str, ...]:
-        """Tell what the API would not take, each as `path: what is wrong`; empty if the draft may be sent."""
-        found = [
-            _reference_problem(self.reference_id),
-            *_item_problems(self.item),
-            _uuid_problem("service", self.service, needed=False),
-        ]
-        return tuple([problem for problem in found if problem])
-
-
-@frozen(kw_only=True)
-class State:
-    """How far a service request is: two words, both open lists (contract, section 9).
-
-    Attributes:
-        primary: A `PrimaryState`, or the text itself if it is none of the known ones.
-        supplement: A `SupplementState`, or the text itself.
-        raw: The JSON object this was read from.
-    """
-
-    primary: PrimaryState | str | None = None
-    supplement: SupplementState | str | None = None
-    raw: Mapping[str, Any] = field(factory=dict[str, Any], eq=False, repr=False)
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it stays so: complete or cancelled. COMPLETE may still get another supplement."""
-        return self.primary in {PrimaryState.COMPLETE, PrimaryState.CANCELLED}
-
-    @property
-    def is_authentic(self) -> bool:
-        """Whether the item was judged authentic."""
-        return self.primary == PrimaryState.COMPLETE and self.supplement == SupplementState.APPROVED
-
-    @property
-    def is_counterfeit(self) -> bool:
-        """Whether the item was judged not authentic; any other COMPLETE tells no verdict (contract, section 13.29)."""
-        return self.primary == PrimaryState.COMPLETE and self.supplement == SupplementState.REJECTED
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether it was cancelled."""
-        return self.primary == PrimaryState.CANCELLED
-
-    @property
-    def needs_resubmission(self) -> bool:
-        """Whether photos were rejected: upload better ones and submit again."""
-        return self.primary == PrimaryState.QC and self.supplement == SupplementState.REJECTED
+from legitmark_async.models.item import ItemDetails
+from legitmark_async.models.sides import Sides
+from legitmark_async.models.state import PrimaryState, State
 
 
 @frozen(kw_only=True)
 class Summary:
-    """The short description of a service request, as the answer to its creation has it (contract, section 7.1).
+    """The short description of a service request.
+
+    It has two forms, which share no field: the answer to a creation has the first two, the answer to
+    `sr.get(..., include=["summary"])` the others (contract, sections 7.1 and 7.2).
 
     Attributes:
         style: Name of the item's type.
         style_id: UUID of the item's type.
+        first_line: Such as the category's name.
+        second_line: Such as the type's name.
+        combined: Both lines in one.
+        thumbnail: URL of a picture.
+        size: Of the item.
+        condition: Of the item.
+        alternative_name: Of the item.
         raw: The JSON object this was read from.
     """
 
     style: str | None = None
     style_id: str | None = None
+    first_line: str | None = None
+    second_line: str | None = None
+    combined: str | None = None
+    thumbnail: str | None = None
+    size: str | None = None
+    condition: str | None = None
+    alternative_name: str | None = None
     raw: Mapping[str, Any] = field(factory=dict[str, Any], eq=False, repr=False)
 
 
 @frozen(kw_only=True)
 class ServiceRequest:
-    """A service request as the API tells it (contract, section 7.1).
+    """A service request as the API tells it (contract, sections 7.1 and 7.2).
 
     Only `uuid` is sure to be there. Any other field is None if the answer doesn't have it or has it in a form that
-    can't be read; `state` and `summary` are always there and their fields are then None.
+    can't be read; `state` and `summary` are always there and their fields are then None. What a flag of `sr.get` asks
+    for beyond these fields stands in `raw`.
 
     Attributes:
         uuid: Id of the service request.
@@ -168,6 +65,9 @@ class ServiceRequest:
         summary: Its short description.
         user: Id of the user who made it. Not always a UUID.
         service: Id of its service.
+        certificate_url: Where its certificate is, once it is complete; a PDF.
+        item: What it is about, if `item` was asked for.
+        sides: Its sides with their photos, if `sides` was asked for.
         created_at: When it was created.
         updated_at: When it was last changed.
         drafted_at: When it was drafted.
@@ -187,6 +87,9 @@ class ServiceRequest:
     summary: Summary = field(factory=Summary)
     user: str | None = None
     service: str | None = None
+    certificate_url: str | None = None
+    item: ItemDetails | None = None
+    sides: Sides | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     drafted_at: datetime | None = None
@@ -218,47 +121,24 @@ class ServiceRequest:
         return self.state.needs_resubmission
 
 
-# The values below are typed `object`: a draft is built from files and forms, so its types are only a promise.
+@frozen(kw_only=True)
+class ServiceRequestSummary:
+    """What the public look-up tells of a service request; its form is not documented (contract, section 7.3).
 
+    Attributes:
+        uuid: Id of the service request.
+        micro_id: Short id, a text of digits.
+        legacy_id: Id in the older system.
+        external_id: The `reference_id` of its draft.
+        state: How far it is.
+        created_at: When it was created.
+        raw: The JSON object this was read from.
+    """
 
-def _reference_problem(value: object) -> str | None:
-    if not isinstance(value, str):
-        return f"reference_id: {_shown(value)} is not a text"
-    if not value.strip():
-        return "reference_id: is empty"
-    if "\0" in value:
-        return f"reference_id: {_shown(value)} holds a NUL character"
-    return None if _encodable(value) else f"reference_id: {_shown(value)} can't be written as UTF-8"
-
-
-def _item_problems(value: object) -> tuple[str, ...]:
-    if isinstance(value, Item):
-        return tuple([f"item.{problem}" for problem in value.problems()])
-    return (f"item: {_shown(value)} is not an Item",)
-
-
-def _uuid_problem(path: str, value: object, *, needed: bool) -> str | None:
-    if value is None and not needed:
-        return None
-    if value is None or value == "":
-        return f"{path}: is empty, a UUID is needed"
-    return None if isinstance(value, str) and _is_uuid(value) else f"{path}: {_shown(value)} is not a UUID"
-
-
-# The ids of a bulk run are few, and the same again and again.
-@functools.lru_cache(maxsize=4096)
-def _is_uuid(text: str) -> bool:
-    return _UUID.fullmatch(text) is not None
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+    uuid: str
+    micro_id: str | None = None
+    legacy_id: str | None = None
+    external_id: str | None = None
+    state: State = field(factory=State)
+    created_at: datetime | None = None
+    raw: Mapping[str, Any] = field(factory=dict[str, Any], eq=False, repr=False)

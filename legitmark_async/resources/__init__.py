@@ -1,5 +1,23 @@
 """The API by resource: one method an endpoint."""
 
+from legitmark_async.resources._content import Photo
+from legitmark_async.resources._pages import Pages
+from legitmark_async.resources._shelf import Shelf
+from legitmark_async.resources._uploads import NotUploaded, Uploaded, UploadOutcome, UploadProgress, UploadRun
+from legitmark_async.resources.images import Images
 from legitmark_async.resources.sr import ServiceRequests
+from legitmark_async.resources.taxonomy import Taxonomy
 
-__all__ = ["ServiceRequests"]
+__all__ = [
+    "Images",
+    "NotUploaded",
+    "Pages",
+    "Photo",
+    "ServiceRequests",
+    "Shelf",
+    "Taxonomy",
+    "UploadOutcome",
+    "UploadProgress",
+    "UploadRun",
+    "Uploaded",
+]

@@ -1,14 +1,24 @@
 """Service requests: `legitmark.sr`."""
 
+from collections.abc import Callable, Collection
 from os import PathLike
 from pathlib import Path
 
 from legitmark_async import _endpoints
 from legitmark_async._call import Caller
+from legitmark_async._endpoints import Include
 from legitmark_async.bulk import BulkRun, Drafts, RunOptions, Source
 from legitmark_async.errors import ConfigurationError
-from legitmark_async.models import ServiceRequest, ServiceRequestDraft
+from legitmark_async.models import (
+    Progress,
+    Requirements,
+    ServiceRequest,
+    ServiceRequestDraft,
+    ServiceRequestSummary,
+)
 from legitmark_async.options import checked_count
+from legitmark_async.resources._submit import Submission
+from legitmark_async.resources._watch import Watch, checked_seconds
 
 
 class ServiceRequests:
@@ -105,3 +115,120 @@ class ServiceRequests:
             settle_only=settle_only,
         )
         return BulkRun(caller, Source(drafts, total), options)
+
+    async def get(self, uuid: str, *, include: Collection[Include] = (), language: str | None = None) -> ServiceRequest:
+        """Read one service request: `GET /api/v2/sr/{uuid}` (contract, section 7.2).
+
+        The answer may come from a cache of the API's, and so be some seconds old.
+
+        Args:
+            uuid: Id of the service request.
+            include: What else it shall tell: `item`, `sides`, `requirements`, `summary`, `user`, `service`, `outcome`,
+                and others. What a flag needs beside it is asked for as well. `item` and `sides` have fields of their
+                own, the rest stands in `.raw`.
+            language: Of names and descriptions, instead of the client's: `en`, `zh` or `ja`.
+
+        Raises:
+            ConfigurationError: The id is empty, or there is no such flag or language.
+            NotFoundError: There is none.
+            LegitmarkError: As any call.
+        """
+        return await self._caller.call(_endpoints.get_service_request(uuid, include, language))
+
+    async def find(self, identifier: str) -> ServiceRequestSummary:
+        """Look one up by any of its ids: `GET /api/sr/find/{identifier}` (contract, section 7.3).
+
+        The look-up is public. What it finds needn't be yours: your `reference_id` may be another's, or the micro id of
+        another service request. `get` tells: it reads only yours.
+
+        Args:
+            identifier: UUID, micro id, id in the older system, or `reference_id`.
+
+        Raises:
+            ConfigurationError: The identifier is empty, or dots alone, which no path can hold.
+            NotFoundError: There is none, or it is so new that the look-up doesn't know it yet.
+            LegitmarkError: As any call.
+        """
+        return await self._caller.call(_endpoints.find_service_request(identifier))
+
+    async def progress(self, uuid: str) -> Progress:
+        """Ask whether the photos are enough: `GET /api/side-groups/progress` (contract, section 7.4).
+
+        Returns:
+            The counts. `met` is None where the API couldn't count (`s3_error`): ask again later.
+
+        Raises:
+            NotFoundError: There is no such service request.
+            LegitmarkError: As any call.
+        """
+        return await self._caller.call(_endpoints.get_progress(uuid))
+
+    async def requirements(self, uuid: str, *, language: str | None = None) -> Requirements:
+        """Ask which sides need photos (contract, sections 7.2 and 7.5).
+
+        Args:
+            uuid: Id of the service request.
+            language: Of the sides' names, instead of the client's. Webhooks name sides in English.
+
+        Returns:
+            The sides. `.side("Front")` finds one by its name or UUID, `.missing` tells those that lack a photo.
+
+        Raises:
+            NotFoundError: There is no such service request.
+            LegitmarkError: As any call.
+        """
+        found = await self._caller.call(_endpoints.get_requirements(uuid, language))
+        return await self._caller.call(_endpoints.get_side_groups(uuid, language)) if found is None else found
+
+    async def submit(self, uuid: str) -> ServiceRequest:
+        """Submit it for authentication: `POST /api/v2/sr/{uuid}/submit` (contract, section 7.6).
+
+        It may be called again without harm: the state is read first, and nothing is sent if it is submitted already.
+        So it is after a lost answer, too: the state is read for some seconds (`RetryPolicy.confirm_pauses`) before it
+        is sent again. The client's `deadline` counts for all of it.
+
+        Returns:
+            The service request: as the API answers it (`uuid`, `micro_id` and `state` alone), or as it was read.
+
+        Raises:
+            InvalidRequestError: Photos are missing, for example; see `progress`.
+            NotFoundError: There is no such service request.
+            LegitmarkError: As any call. If `maybe_processed`, call it again.
+        """
+        deadline = self._caller.deadline
+        ends_at = None if deadline is None else self._caller.clock() + deadline
+        return await Submission(self._caller, uuid, ends_at).run()
+
+    async def wait_until(
+        self,
+        uuid: str,
+        condition: Callable[[ServiceRequest], object] | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  # a poll in flight is not cut, and the error tells the state
+        poll: float = 30.0,
+    ) -> ServiceRequest:
+        """Wait until something is true of a service request, by asking now and then.
+
+        ```python
+        sr = await legitmark.sr.wait_until(uuid, lambda sr: sr.is_final or sr.needs_resubmission, timeout=3600)
+        ```
+
+        As long as its state stays the same it is asked for more and more seldom, up to ten times `poll`. For more than
+        a few, webhooks are the better way.
+
+        Args:
+            uuid: Id of the service request.
+            condition: Is called with each answer. None: until it is final.
+            timeout: Seconds for all of it; None for no end.
+            poll: Seconds between the first two looks.
+
+        Raises:
+            ConfigurationError: `timeout` or `poll` is not above 0.
+            DeadlineExceededError: It did not come true in time; the text names the last state.
+            NotFoundError: There is no such service request.
+            LegitmarkError: As any call; single failures are asked again.
+        """
+        checked_seconds("timeout", timeout)
+        checked_seconds("poll", poll)
+        watch = Watch(self._caller, uuid, timeout, poll)
+        return await watch.run((lambda sr: sr.is_final) if condition is None else condition)

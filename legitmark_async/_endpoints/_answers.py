@@ -1,79 +1,24 @@
-"""The endpoints: how each is asked, and how its answer is read. Pure."""
+"""How an answer is read, whatever was asked. Pure."""
 
+import re
 from typing import TypeVar
-from urllib.parse import quote
 
 from attrs import evolve
 
 from legitmark_async import _codec, _headers
-from legitmark_async._claim import Claim, Sighting
 from legitmark_async._wire import Request, Response
-from legitmark_async.errors import (
-    MalformedResponseError,
-    RateLimitError,
-    ResponseError,
-    draft_error,
-    error_class,
-    redact,
-)
-from legitmark_async.models import (
-    ErrorEnvelope,
-    ServiceRequest,
-    ServiceRequestDraft,
-)
+from legitmark_async.errors import MalformedResponseError, RateLimitError, ResponseError, error_class, redact
+from legitmark_async.models import ErrorEnvelope
 
 T = TypeVar("T")
 
-CREATE = "/api/v2/sr"
-FIND = "/api/sr/find/"
-_NO_SUCH_THING, _NOT_YOURS = 404, 403
 _SUCCESSES = range(200, 300)
 _ERRORS = range(400, 600)
 _REFUSED = 429
 _QUOTED = 200
-
-
-def create_service_request(draft: ServiceRequestDraft) -> Request[ServiceRequest]:
-    """Encode `POST /api/v2/sr` (contract, section 7.1).
-
-    Raises:
-        ConfigurationError: The API would not take the draft; `.problems` tells all that is wrong with it.
-    """
-    problems = draft.problems()
-    if problems:
-        raise draft_error(draft, problems)
-    return Request(
-        method="POST",
-        path=CREATE,
-        endpoint=CREATE,
-        body=_codec.dumps(_codec.unstructure(draft)),
-        claim=Claim.of(draft),
-        read=_read_service_request,
-    )
-
-
-def find_service_request(identifier: str) -> Request[Sighting | None]:
-    """Encode `GET /api/sr/find/{identifier}` (contract, section 7.3); gives None if nothing is found."""
-    return Request(
-        method="GET",
-        path=FIND + quote(identifier, safe=""),
-        endpoint=FIND,
-        repeatable=True,
-        absences=frozenset({_NO_SUCH_THING}),
-        read=_read_sighting,
-    )
-
-
-def claimed_service_request(uuid: str) -> Request[ServiceRequest | None]:
-    """Encode `GET /api/v2/sr/{uuid}` with its item (contract, section 7.2); gives None if there is none of ours."""
-    return Request(
-        method="GET",
-        path=f"{CREATE}/{quote(uuid, safe='')}?item=true",
-        endpoint=f"{CREATE}/",
-        repeatable=True,
-        absences=frozenset({_NO_SUCH_THING, _NOT_YOURS}),
-        read=lambda payload: None if payload is None else _read_service_request(payload),
-    )
+# What S3 answers to a photo (contract, section 8): `<Error><Code>…</Code><Message>…</Message>…`.
+_XML_CODE = re.compile(r"<Code>([^<]+)</Code>")
+_XML_MESSAGE = re.compile(r"<Message>([^<]+)</Message>")
 
 
 def decode(request: Request[T], response: Response, now: float) -> T:
@@ -93,7 +38,7 @@ def decode(request: Request[T], response: Response, now: float) -> T:
     if response.status not in _SUCCESSES:
         raise _response_error(request, response, decode_envelope(response.body), now)
     try:
-        payload = _codec.loads(response.body)
+        payload = _payload(request, response.body)
         # Only a plain false counts: several endpoints have no such field (contract, section 13.21).
         if isinstance(payload, dict) and payload.get("success") is False:
             raise _response_error(request, response, decode_envelope(response.body), now)
@@ -111,6 +56,13 @@ def decode(request: Request[T], response: Response, now: float) -> T:
     )
 
 
+def _payload(request: Request[T], body: bytes) -> object:
+    # What the storage answers to an upload is of no use, whatever it is.
+    if request.bodiless and (not body or request.presigned is not None):
+        return None
+    return _codec.loads(body)
+
+
 def decode_envelope(body: bytes) -> ErrorEnvelope:
     """Read what a body says of an error, in whichever variant (contract, section 6). Never raises."""
     try:
@@ -118,7 +70,7 @@ def decode_envelope(body: bytes) -> ErrorEnvelope:
     except ValueError:
         payload = None
     if not isinstance(payload, dict):
-        return ErrorEnvelope(message=_quote(body) or None)
+        return ErrorEnvelope(message=_storage_message(body) or _quote(body) or None)
     # The usual is an `error` object; a text in its place, or the fields at the top, have been seen too.
     told = payload.get("error")
     fields = told if isinstance(told, dict) else {"message": told} | payload
@@ -150,24 +102,10 @@ def _response_error(request: Request[T], response: Response, envelope: ErrorEnve
     return error
 
 
-def _read_service_request(payload: object) -> ServiceRequest:
-    if not isinstance(payload, dict):
-        raise _codec.UnreadableError("$ is not an object")
-    if "sr" not in payload:
-        raise _codec.UnreadableError("$.sr is missing")
-    return _codec.structure(payload["sr"], ServiceRequest, "$.sr")
-
-
-def _read_sighting(payload: object) -> Sighting | None:
-    # The answer's form is not known (contract, section 7.3), but what it is about has an id.
-    if payload is None:
-        return None
-    told = payload if isinstance(payload, dict) else {}
-    for found in (*(told.get(name) for name in ("sr", "data", "service_request")), told):
-        if isinstance(found, dict) and isinstance(uuid := found.get("uuid"), str) and uuid:
-            reference = found.get("external_id")
-            return Sighting(uuid, reference if isinstance(reference, str) else None)
-    raise _codec.UnreadableError("$ tells no uuid")
+def _storage_message(body: bytes) -> str | None:
+    text = body[: 8 * _QUOTED].decode(errors="replace")
+    parts = [found[1].strip() for found in (_XML_CODE.search(text), _XML_MESSAGE.search(text)) if found]
+    return redact(": ".join(parts))[:_QUOTED] if parts else None
 
 
 def _quote(body: bytes) -> str:

@@ -1,0 +1,32 @@
+"""Parts of requests that several endpoints have. Pure."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from legitmark_async.errors import ConfigurationError
+from legitmark_async.options import checked_language
+
+_STEPS = frozenset({".", ".."})
+
+
+def encode_segment(name: str, value: object) -> str:
+    """Return a value as one segment of a path; ids are not checked any further (contract, sections 13.36 and 13.40).
+
+    Raises:
+        ConfigurationError: It is no text, empty, or a step of a path.
+    """
+    if not isinstance(value, str) or not value.strip() or value in _STEPS:
+        raise ConfigurationError(f"{name} must be an id, not {value!r}", problems=[name])
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{name} can't be written as UTF-8: {value!r}", problems=[name]) from None
+
+
+def encode_language(language: str | None) -> Mapping[str, str]:
+    """Return the header that asks for a language, if one is asked for (contract, section 5).
+
+    Raises:
+        ConfigurationError: The API doesn't speak it.
+    """
+    return {} if checked_language(language) is None else {"Accept-Language": str(language)}
