@@ -46,5 +46,5 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 @pytest.fixture
 async def client(sandbox: Sandbox) -> AsyncIterator[Legitmark]:
     """A client of the sandbox."""
-    async with Legitmark(sandbox.api_key, base_url=sandbox.url) as client:
+    async with Legitmark(sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url) as client:
         yield client

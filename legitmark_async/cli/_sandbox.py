@@ -88,7 +88,7 @@ async def sandbox(*, server: ServerOptions = _DEFAULT_SERVER, limits: LimitOptio
         except OSError as error:
             why = os.strerror(error.errno or 0)
             raise ConfigurationError(f"can't listen on port {server.port}: {why}; --port 0 takes a free one") from None
-        write_json({"url": served.url, "api_key": served.api_key})
+        write_json({"url": served.url, "api_key": served.api_key, "asset_url": served.asset_url})
         say("serving a look-alike of the Legitmark API; Ctrl-C stops it")
         await _until_stopped()
     told = served.ledger

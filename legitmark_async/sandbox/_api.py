@@ -2,24 +2,25 @@
 
 import random
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
-from urllib.parse import unquote
+from typing import NamedTuple
 
 import attrs
 
 from legitmark_async.sandbox import _envelopes as envelopes
+from legitmark_async.sandbox._asset import Asset
+from legitmark_async.sandbox._catalogue import CATALOGUE, answer_catalogue
 from legitmark_async.sandbox._envelopes import Answer, Moment
-from legitmark_async.sandbox._expansions import encode_full_record, parse_flags
 from legitmark_async.sandbox._ledger import Ledger, Tally
 from legitmark_async.sandbox._limits import NANOSECONDS, NO_LIMITS, Limiter, Limits
+from legitmark_async.sandbox._operations import Operations
 from legitmark_async.sandbox._records import Records
-from legitmark_async.sandbox._validation import Draft, Problem, is_uuid, parse_draft
+from legitmark_async.sandbox._routes import Route, find_route
+from legitmark_async.sandbox._states import States
+from legitmark_async.sandbox._storage import Signer
+from legitmark_async.sandbox._words import choose_language
 
-Operation = Literal["create", "get", "find"]
-
-_CREATE_PATH = "/api/v2/sr"
-_GET_PREFIX = "/api/v2/sr/"
-_FIND_PREFIX = "/api/sr/find/"
+# With which headers URLs are signed, and for how many seconds.
+Signing = tuple[tuple[str, ...], float]
 
 
 class Call(NamedTuple):
@@ -32,41 +33,27 @@ class Call(NamedTuple):
     body: bytes
 
 
-class Route(NamedTuple):
-    """The operation that a path names, and the rest of the path, still percent-encoded."""
-
-    operation: Operation
-    argument: str
-
-
-def find_route(path: str) -> Route | None:
-    """The operation of a path; its argument is one segment, so a slash in an identifier comes as %2F."""
-    if path == _CREATE_PATH:
-        return Route("create", "")
-    prefixes: tuple[tuple[str, Operation], ...] = ((_GET_PREFIX, "get"), (_FIND_PREFIX, "find"))
-    for prefix, operation in prefixes:
-        argument = path.removeprefix(prefix)
-        if argument and argument != path and "/" not in argument:
-            return Route(operation, argument)
-    return None
-
-
 class Api:
     """The state behind the answers. Only the server's request handler and its control calls change it."""
 
-    def __init__(self, seed: int, find_delay: float) -> None:
+    def __init__(self, seed: int, find_delay: float, verdicts: Mapping[str, float] | None, signing: Signing) -> None:
         self._rng = random.Random(f"{seed}/ids")
-        self._find_delay = round(find_delay * NANOSECONDS)
         self.api_key = f"leo_sandbox_{self._rng.getrandbits(96):024x}"
         self._user = f"{self._rng.getrandbits(32):08x}-7c4f-11ef-a623-02595575faeb"
         self.records = Records(self._rng)
         self.tally = Tally()
+        self.states = States(random.Random(f"{seed}/verdicts"), verdicts)
+        self.operations = Operations(self.records, self.states, self._user, round(find_delay * NANOSECONDS))
+        storage = random.Random(f"{seed}/storage")
+        self.asset = Asset(self.records, storage, Signer(storage, *signing))
         self.limit(None)
 
     @property
     def ledger(self) -> Ledger:
         """The counts as they stand."""
-        return self.tally.snapshot(len(self.records), self.records.unique)
+        submitted = sum(record.submissions for record in self.records.all)
+        counted = self.tally.snapshot(len(self.records), self.records.unique)
+        return attrs.evolve(counted, submitted=submitted, intents=self.asset.intents, photos=self.asset.stored)
 
     def limit(self, limits: Limits | None) -> None:
         """Starts anew under these limits."""
@@ -77,6 +64,8 @@ class Api:
     def clear(self) -> None:
         """Forgets records, counts and the limiter's state; the limits stay."""
         self.records.clear()
+        self.states.clear()
+        self.asset.clear()
         self.tally.clear()
         self.limit(self.limits)
 
@@ -92,10 +81,9 @@ class Api:
         route = find_route(call.path)
         if route is None:
             return envelopes.encode_error(moment, 404, f"No such endpoint: {call.path}")
-        method = "POST" if route.operation == "create" else "GET"
-        if call.method != method:
+        if call.method != route.method:
             refusal = envelopes.encode_error(moment, 405, f"Method {call.method} is not allowed here")
-            return attrs.evolve(refusal, headers={"Allow": method})
+            return attrs.evolve(refusal, headers={"Allow": route.method})
         # Find is public (contract section 7.3).
         stranger = None if route.operation == "find" else self._authenticate(call, moment)
         return stranger or self._meter(moment) or route
@@ -126,42 +114,9 @@ class Api:
 
     def perform(self, route: Route, call: Call, moment: Moment) -> Answer:
         """Does what the request asks for."""
-        match route.operation:
-            case "create":
-                return self._create(call, moment)
-            case "get":
-                return self._get(unquote(route.argument), call.query, moment)
-            case "find":
-                return self._find(unquote(route.argument), moment)
-
-    def _create(self, call: Call, moment: Moment) -> Answer:
-        draft = parse_draft(call.headers.get("Content-Type", ""), call.body)
-        if not isinstance(draft, Draft):
-            return envelopes.encode_problems(moment, draft)
-        record = self.records.add(draft, moment.iso, moment.now)
-        return envelopes.encode_success(
-            "Service request initiated successfully.", sr=envelopes.encode_record(record, self._user)
-        )
-
-    def _get(self, identifier: str, query: str, moment: Moment) -> Answer:
-        if not is_uuid(identifier):
-            problem = Problem("validation/invalid-sr_uuid", "sr_uuid must be a UUID string.")
-            return envelopes.encode_problems(moment, [problem])
-        flags = parse_flags(query)
-        if isinstance(flags, list):
-            return envelopes.encode_problems(moment, flags)
-        record = self.records.get(identifier)
-        if record is None:
-            return envelopes.encode_error(moment, 404, "Service request not found")
-        return envelopes.encode_success(
-            "The sr was successfully fetched.",
-            rc_hit=False,
-            rc_key=f"srs:{record.uuid.replace('-', '')}",
-            sr=encode_full_record(record, self._user, flags),
-        )
-
-    def _find(self, identifier: str, moment: Moment) -> Answer:
-        record = self.records.find(identifier, moment.now - self._find_delay)
-        if record is None:
-            return envelopes.encode_error(moment, 404, "Service request not found")
-        return envelopes.encode_success("The sr was found.", sr=envelopes.encode_summary(record))
+        if route.operation == "create":
+            return self.operations.create(call.headers.get("Content-Type", ""), call.body, moment)
+        language = choose_language(call.headers)
+        perform = answer_catalogue if route.operation in CATALOGUE else self.operations.perform
+        answer = perform(route.operation, route.argument, call.query, language, moment)
+        return attrs.evolve(answer, headers={**answer.headers, "Content-Language": language})

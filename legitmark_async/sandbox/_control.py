@@ -9,6 +9,7 @@ import attrs
 from legitmark_async.sandbox._envelopes import Answer
 from legitmark_async.sandbox._ledger import Ledger
 from legitmark_async.sandbox._limits import Limits
+from legitmark_async.sandbox._records import Photo
 
 PREFIX = "/_sandbox/"
 
@@ -22,6 +23,11 @@ class Controllable(Protocol):
     def set_faults(self, faults: Mapping[str, float]) -> None: ...
 
     def set_limits(self, limits: Limits | None) -> None: ...
+
+    def move(self, sr_uuid: str, primary: str, supplement: str | None = None) -> None: ...
+
+    @property
+    def photos(self) -> dict[tuple[str, str], list[Photo]]: ...
 
     def reset(self) -> None: ...
 
@@ -62,6 +68,29 @@ def _set_limits(sandbox: Controllable, body: bytes) -> dict[str, Any]:
     return attrs.asdict(limits)
 
 
+def _move(sandbox: Controllable, body: bytes) -> dict[str, Any]:
+    fields = _parse(body)
+    sr_uuid, primary, supplement = (fields.get(name) for name in ("sr_uuid", "primary", "supplement"))
+    if not isinstance(sr_uuid, str) or not isinstance(primary, str):
+        message = "sr_uuid and primary must be texts"
+        raise ValueError(message)  # noqa: TRY004  # a caller's value, not a type of ours: answered 400
+    try:
+        sandbox.move(sr_uuid, primary, supplement)
+    except KeyError:
+        message = f"no service request {sr_uuid!r}"
+        raise ValueError(message) from None
+    return fields
+
+
+def _read_photos(sandbox: Controllable, _: bytes) -> dict[str, Any]:
+    photos = [
+        {"sr_uuid": sr_uuid, "side_uuid": side, **attrs.asdict(photo)}
+        for (sr_uuid, side), versions in sandbox.photos.items()
+        for photo in versions
+    ]
+    return {"photos": photos}
+
+
 def _reset(sandbox: Controllable, _: bytes) -> dict[str, Any]:
     sandbox.reset()
     return sandbox.ledger.as_dict()
@@ -71,6 +100,8 @@ _CALLS: dict[str, tuple[str, Callable[[Controllable, bytes], dict[str, Any]]]] =
     "ledger": ("GET", _read_ledger),
     "faults": ("POST", _set_faults),
     "limits": ("POST", _set_limits),
+    "move": ("POST", _move),
+    "photos": ("GET", _read_photos),
     "reset": ("POST", _reset),
 }
 

@@ -10,15 +10,8 @@ import attrs
 
 from legitmark_async.sandbox._limits import NANOSECONDS, Gauge, Limits, ResetFormat
 from legitmark_async.sandbox._records import Record
+from legitmark_async.sandbox._taxonomy import NAMES, SERVICE
 from legitmark_async.sandbox._validation import Problem
-
-# The only names of types that the seed and the newest pages show (contract section 7.7).
-TYPE_NAMES = {
-    "95e42d6b-7c4f-11ef-a623-02595575faeb": "Crossbody",
-    "95e428c2-7c4f-11ef-a623-02595575faeb": "Sneakers",
-}
-# The service that stands for one resolved from organization and item type.
-DEFAULT_SERVICE = "31670fe9-9272-11ef-b98d-06fb0f2a63e5"
 
 
 class Moment(NamedTuple):
@@ -48,15 +41,20 @@ def format_iso(wall: float) -> str:
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+def encode(document: object) -> bytes:
+    """A document as JSON."""
+    return json.dumps(document).encode()
+
+
 def encode_success(message: str, **members: object) -> Answer:
     """The envelope of section 3 in which the resource stands under its own name."""
-    return Answer(200, json.dumps({"success": True, "message": message, **members}).encode())
+    return Answer(200, encode({"success": True, "message": message, **members}))
 
 
 def encode_error(moment: Moment, code: int, message: str, **extra: object) -> Answer:
     """The error envelope of section 6; `extra` is its varying part."""
     error = {"code": code, "timestamp": moment.iso, "message": message, **extra}
-    return Answer(code, json.dumps({"success": False, "error": error}).encode())
+    return Answer(code, encode({"success": False, "error": error}))
 
 
 def encode_problems(moment: Moment, problems: Iterable[Problem]) -> Answer:
@@ -122,17 +120,22 @@ def encode_record(record: Record, user: str) -> dict[str, Any]:
         "micro_id": record.micro_id,
         "legacy_id": None,
         "external_id": draft.reference_id,
-        "tab": "DRAFT",
+        "tab": record.primary,
         "source": draft.source,
         "partner_code": None,
-        "state": {"primary": "DRAFT", "supplement": None},
-        "summary": {"style": TYPE_NAMES.get(draft.type.lower()), "style_id": draft.type},
+        "state": encode_state(record),
+        "summary": {"style": NAMES.get(draft.type.lower()), "style_id": draft.type},
         "user": user,
-        "service": draft.service or DEFAULT_SERVICE,
+        "service": draft.service or SERVICE,
         "created_at": record.created_at,
-        "updated_at": record.created_at,
+        "updated_at": record.updated_at,
         "drafted_at": record.created_at,
     }
+
+
+def encode_state(record: Record) -> dict[str, str | None]:
+    """The two words of its state."""
+    return {"primary": record.primary, "supplement": record.supplement}
 
 
 def encode_summary(record: Record) -> dict[str, Any]:
@@ -141,6 +144,6 @@ def encode_summary(record: Record) -> dict[str, Any]:
         "uuid": record.uuid,
         "micro_id": record.micro_id,
         "external_id": record.draft.reference_id,
-        "state": {"primary": "DRAFT", "supplement": None},
+        "state": encode_state(record),
         "created_at": record.created_at,
     }

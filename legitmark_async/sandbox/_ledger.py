@@ -20,6 +20,9 @@ class Ledger:
         max_in_window: Most requests admitted in one window: of fixed windows, else in any trailing window.
         over_limit: Requests admitted beyond what the limits allow; 0 unless the limiter is wrong.
         in_flight_peak: Most API requests being handled at once.
+        submitted: Submissions accepted; those of one service request count each.
+        intents: Upload intents answered.
+        photos: Photos stored; each version counts.
     """
 
     created: int
@@ -30,6 +33,9 @@ class Ledger:
     max_in_window: int
     over_limit: int
     in_flight_peak: int
+    submitted: int = 0
+    intents: int = 0
+    photos: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """The counts under their names, as `GET /_sandbox/ledger` answers them."""

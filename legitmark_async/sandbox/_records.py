@@ -13,14 +13,51 @@ _FIRST_MICRO_ID = 998001
 
 
 @attrs.frozen
+class Photo:
+    """A photo as it was stored.
+
+    Attributes:
+        size: Bytes.
+        sha256: Of its bytes, in hex.
+        content_type: As it was sent.
+        version_id: Each upload to a side has another.
+        uploaded_at: ISO 8601.
+    """
+
+    size: int
+    sha256: str
+    content_type: str
+    version_id: str
+    uploaded_at: str
+
+
+@attrs.define
 class Record:
-    """One service request; `created_at` is the text the API tells, `created` the monotonic nanosecond."""
+    """One service request. Only the sandbox's own operations and its state clock change it.
+
+    Attributes:
+        uuid: Its id.
+        micro_id: Its short id.
+        draft: What it was created from.
+        created_at: The text the API tells.
+        created: The same as a monotonic nanosecond.
+        primary: First word of its state.
+        supplement: Second word of it.
+        updated_at: When its state last changed.
+        photos: Versions by side uuid, the newest last.
+        submissions: How often it was submitted.
+    """
 
     uuid: str
     micro_id: str
     draft: Draft
     created_at: str
     created: int
+    primary: str = "DRAFT"
+    supplement: str | None = None
+    updated_at: str = ""
+    photos: dict[str, list[Photo]] = attrs.field(factory=dict[str, list[Photo]])
+    submissions: int = 0
 
 
 class Records:
@@ -50,10 +87,15 @@ class Records:
         """The uuids made for each reference id, oldest first."""
         return {reference: [record.uuid for record in records] for reference, records in self._by_reference.items()}
 
+    @property
+    def all(self) -> Sequence[Record]:
+        """Every record, oldest first."""
+        return tuple(self._by_uuid.values())
+
     def add(self, draft: Draft, created_at: str, now: int) -> Record:
         """Makes a record."""
         identifier = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-        record = Record(identifier, str(self._next_micro_id), draft, created_at, now)
+        record = Record(identifier, str(self._next_micro_id), draft, created_at, now, updated_at=created_at)
         self._next_micro_id += 1
         self._by_uuid[record.uuid] = record
         self._by_micro_id[record.micro_id] = record

@@ -1,31 +1,29 @@
-"""The sandbox on its socket: reads requests, asks the `Api`, and answers with latency and faults."""
+"""The sandbox: opens and closes its two hosts, and tells and steers what happens in them."""
 
 import asyncio
 import random
-import re
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from email.utils import formatdate
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Self
 
 import attrs
 from aiohttp import web
 
-from legitmark_async.sandbox._api import Api, Call, Route
-from legitmark_async.sandbox._control import PREFIX, answer_control
-from legitmark_async.sandbox._envelopes import Answer, Moment, encode_error
-from legitmark_async.sandbox._faults import FaultKind, Faults
+from legitmark_async.sandbox._api import Api
+from legitmark_async.sandbox._envelopes import Moment
+from legitmark_async.sandbox._faults import Faults
+from legitmark_async.sandbox._front import Front
 from legitmark_async.sandbox._ledger import Ledger
-from legitmark_async.sandbox._limits import NANOSECONDS, Limits
-from legitmark_async.sandbox._wire import SeenRequest, cut, make_response, truncate
+from legitmark_async.sandbox._limits import Limits
+from legitmark_async.sandbox._records import Photo, Record
+from legitmark_async.sandbox._webhooks import RETRIES, Delivery, Postman
+from legitmark_async.sandbox._wire import SeenRequest
 
 _HOST = "127.0.0.1"
 # aiohttp waits twice for handlers that still sleep out their latency: closing takes half a second at most.
 _SHUTDOWN_TIMEOUT = 0.25
-_SANE_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-_GARBAGE = Answer(200, b"<html><body><h1>Bad gateway</h1></body></html>", content_type="text/html")
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -47,6 +45,17 @@ class Sandbox:
         clock_skew: Seconds by which the server's wall clock is off: in Date, timestamps and resets alike.
         stall: Seconds that `slow-after` and `stall-before` last, unless the client leaves or the sandbox
             closes. A request stalled before is carried out when the stall is over, not if it was cut short.
+        verdicts: Weights of what becomes of what is submitted: `authentic` (all, if None), `counterfeit`, `cancelled`,
+            `rejected` (its photos, once).
+        state_pace: Seconds between two states of a service request that is submitted; None: it moves by `step` and
+            `move` alone.
+        url_expires: Seconds that a presigned URL is good for.
+        signed_headers: Headers that URLs are signed with, beside the host: none, or `content-type`, `cache-control`
+            and `x-amz-acl`.
+        webhook_url: Where events are sent to, on this machine; None: nowhere.
+        webhook_secret: What they are signed with; made up if None.
+        webhook_retries: Seconds before each try of an event.
+        old_webhooks: Whether events have the fields of the older documentation.
         clock: Monotonic seconds, of which windows are made.
         now: Seconds of the epoch.
 
@@ -62,42 +71,57 @@ class Sandbox:
     find_delay: float = attrs.field(default=0.0, on_setattr=attrs.setters.frozen)
     clock_skew: float = 0.0
     stall: float = 60.0
+    verdicts: Mapping[str, float] | None = attrs.field(default=None, on_setattr=attrs.setters.frozen)
+    state_pace: float | None = attrs.field(default=None, on_setattr=attrs.setters.frozen)
+    url_expires: float = attrs.field(default=300.0, on_setattr=attrs.setters.frozen)
+    signed_headers: tuple[str, ...] = attrs.field(default=(), on_setattr=attrs.setters.frozen)
+    webhook_url: str | None = attrs.field(default=None, on_setattr=attrs.setters.frozen)
+    _webhook_secret: str | None = attrs.field(default=None, alias="webhook_secret", repr=False)
+    webhook_retries: Sequence[float] = attrs.field(default=RETRIES, on_setattr=attrs.setters.frozen)
+    old_webhooks: bool = False
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     requests_seen: deque[SeenRequest] = attrs.field(init=False, repr=False, factory=lambda: deque(maxlen=1000))
-    """The last 1,000 API requests, oldest first."""
+    """The last 1,000 requests, oldest first; without the bytes of photos."""
     _api: Api = attrs.field(init=False, repr=False)
-    _faults: Faults = attrs.field(init=False, repr=False)
-    _fault_rng: random.Random = attrs.field(init=False, repr=False)
-    _jitter_rng: random.Random = attrs.field(init=False, repr=False)
-    _closing: asyncio.Event = attrs.field(init=False, repr=False, factory=asyncio.Event)
-    _runner: web.ServerRunner | None = attrs.field(init=False, repr=False, default=None)
+    _front: Front = attrs.field(init=False, repr=False)
+    _runners: list[web.ServerRunner] = attrs.field(init=False, repr=False, factory=list[web.ServerRunner])
+    _mover: asyncio.Task[None] | None = attrs.field(init=False, repr=False, default=None)
+    _postman: Postman = attrs.field(init=False, repr=False)
     _url: str | None = attrs.field(init=False, default=None)
-    _date: tuple[int, str] = attrs.field(init=False, repr=False, default=(0, ""))
 
     def __attrs_post_init__(self) -> None:
-        self._fault_rng = random.Random(f"{self.seed}/faults")
-        self._jitter_rng = random.Random(f"{self.seed}/jitter")
-        self._api = Api(self.seed, self.find_delay)
+        self._api = Api(self.seed, self.find_delay, self.verdicts, (self.signed_headers, self.url_expires))
+        events = random.Random(f"{self.seed}/webhooks")
+        self._postman = Postman(events, self.webhook_url, self._webhook_secret, self.webhook_retries)
+        self._api.states.listener = self._tell
+        self._front = Front(self, self, self._api, self.seed, self.requests_seen, Faults(self._rates))
         self.set_limits(self._limits)
-        self.set_faults(self._rates)
 
     async def __aenter__(self) -> Self:
-        if self._runner is not None:
+        if self._runners:
             message = "this sandbox is open already"
             raise RuntimeError(message)
-        self._closing = asyncio.Event()
-        # With handler_cancellation a stall ends when its client leaves.
-        server = web.Server(self._handle, handler_cancellation=True, access_log=None)
-        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT)
+        self._front.closing = asyncio.Event()
         try:
-            await self._runner.setup()
-            await web.TCPSite(self._runner, _HOST, self.port, backlog=1024).start()
+            self._url = await self._listen(self._front.handle, self.port)
+            self._front.asset_url = await self._listen(self._front.handle_asset, 0)
         except BaseException:
             await self._close()
             raise
-        self._url = f"http://{_HOST}:{self._runner.addresses[0][1]}"
+        await self._postman.open()
+        if self.state_pace is not None:
+            self._mover = asyncio.create_task(self._move_on(self.state_pace))
         return self
+
+    async def _listen(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], port: int) -> str:
+        # With handler_cancellation a stall ends when its client leaves.
+        server = web.Server(handler, handler_cancellation=True, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT)
+        self._runners.append(runner)
+        await runner.setup()
+        await web.TCPSite(runner, _HOST, port, backlog=1024).start()
+        return f"http://{_HOST}:{runner.addresses[0][1]}"
 
     async def __aexit__(
         self,
@@ -108,10 +132,14 @@ class Sandbox:
         await self._close()
 
     async def _close(self) -> None:
-        self._closing.set()
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
+        self._front.closing.set()
+        if self._mover is not None:
+            self._mover.cancel()
+            await asyncio.gather(self._mover, return_exceptions=True)
+            self._mover = None
+        await self._postman.aclose()
+        while self._runners:
+            await self._runners.pop().cleanup()
 
     @property
     def url(self) -> str:
@@ -120,6 +148,35 @@ class Sandbox:
             message = "the sandbox has no URL before it is opened: use `async with`"
             raise RuntimeError(message)
         return self._url
+
+    @property
+    def asset_url(self) -> str:
+        """Where upload intents are answered, and photos are put to: another host, by its port."""
+        return self._front.asset_url
+
+    @property
+    def webhook_secret(self) -> str:
+        """What events are signed with."""
+        return self._postman.secret
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        """Every event that was sent, and what became of it."""
+        return tuple(self._postman.deliveries)
+
+    @property
+    def photos(self) -> dict[tuple[str, str], list[Photo]]:
+        """The photos stored, by service request and side; all versions, the newest last."""
+        return {
+            (record.uuid, side): list(versions)
+            for record in self._api.records.all
+            for side, versions in record.photos.items()
+        }
+
+    @property
+    def states(self) -> dict[str, tuple[str, str | None]]:
+        """The state of each service request, by its uuid."""
+        return {record.uuid: (record.primary, record.supplement) for record in self._api.records.all}
 
     @property
     def api_key(self) -> str:
@@ -152,7 +209,7 @@ class Sandbox:
         Raises:
             ValueError: A kind is unknown or a rate out of 0 to 1; the faults stay as they were.
         """
-        self._faults = Faults(faults)
+        self._front.faults = Faults(faults)
         self._rates = dict(faults)
 
     def set_limits(self, limits: Limits | None) -> None:
@@ -160,107 +217,49 @@ class Sandbox:
         self._limits = limits
         self._api.limit(limits)
 
+    def set_s3_fault(self, there: bool) -> None:  # noqa: FBT001  # a switch
+        """Switches whether the API can't count photos: progress tells so then."""
+        self._api.operations.s3_fault = there
+
+    def expire_urls(self, count: int) -> None:
+        """Lets so many of the next presigned URLs have expired when they are given."""
+        self._api.asset.stale_urls = count
+
+    def step(self, sr_uuid: str) -> None:
+        """Moves a submitted service request one state on.
+
+        Raises:
+            KeyError: There is none.
+        """
+        self._api.states.step(self._record(sr_uuid), self._moment().iso)
+
+    def move(self, sr_uuid: str, primary: str, supplement: str | None = None) -> None:
+        """Puts a service request into any state, and tells of it by webhook.
+
+        Raises:
+            KeyError: There is none.
+        """
+        self._api.states.move(self._record(sr_uuid), primary, supplement, self._moment().iso)
+
+    def _record(self, sr_uuid: str) -> Record:
+        record = self._api.records.get(sr_uuid)
+        if record is None:
+            raise KeyError(sr_uuid)
+        return record
+
+    def _tell(self, record: Record) -> None:
+        self._postman.send(record, lambda: self._moment().wall, old=self.old_webhooks)
+
+    async def _move_on(self, pace: float) -> None:
+        while True:
+            await asyncio.sleep(pace)
+            for identifier in self._api.states.moving:
+                self.step(identifier)
+
     def reset(self) -> None:
         """Forgets records, counts, seen requests and the limits' state; limits and faults stay in force."""
         self._api.clear()
         self.requests_seen.clear()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        path, _, query = request.raw_path.partition("?")
-        if path.startswith(PREFIX):
-            body = await request.read()
-            return self._respond(request, answer_control(self, request.method, path, body))
-        self._api.tally.begin()
-        try:
-            return await self._serve(request, path, query)
-        finally:
-            self._api.tally.end()
-
-    async def _serve(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
-        seen = SeenRequest(request.method, request.raw_path, dict(request.headers), b"")
-        self.requests_seen.append(seen)
-        answer = await self._read(request, seen)
-        fault: FaultKind | None = None
-        if answer is None:
-            call = Call(request.method, path, query, request.headers, seen.body)
-            answer, fault = await self._decide(call)
-        if self.latency:
-            await asyncio.sleep(self.latency * self._jitter_rng.uniform(0.8, 1.2))
-        return await self._deliver(request, seen, answer, fault)
-
-    async def _read(self, request: web.BaseRequest, seen: SeenRequest) -> Answer | None:
-        if not request.body_exists:
-            return None
-        try:
-            seen.body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            limit = request.client_max_size
-            return encode_error(self._moment(), 413, f"The body is larger than {limit} bytes")
-        except web.RequestPayloadError:
-            return encode_error(self._moment(), 400, "The body can't be decoded")
-        return None
-
-    async def _decide(self, call: Call) -> tuple[Answer | None, FaultKind | None]:
-        """The answer, or None if the connection is to be cut before anything is done; and the fault drawn."""
-        moment = self._moment()
-        outcome = self._api.screen(call, moment)
-        if isinstance(outcome, Answer):
-            return outcome, None
-        fault = self._faults.draw(self._fault_rng)
-        limit_headers = self._api.limit_headers(moment)
-        answer = await self._perform(outcome, call, moment, fault)
-        if answer is not None and limit_headers:
-            answer = attrs.evolve(answer, headers=limit_headers)
-        return answer, fault
-
-    async def _perform(self, route: Route, call: Call, moment: Moment, fault: FaultKind | None) -> Answer | None:
-        if fault == "drop-before":
-            return None
-        if fault == "refuse":
-            return encode_error(moment, 503, "Service unavailable")
-        if fault == "stall-before":
-            if await self._stall():
-                return None
-            moment = self._moment()
-        answer = self._api.perform(route, call, moment)
-        return _spoil(answer, moment, fault)
-
-    async def _deliver(
-        self, request: web.BaseRequest, seen: SeenRequest, answer: Answer | None, fault: FaultKind | None
-    ) -> web.StreamResponse:
-        cut_short = fault == "slow-after" and await self._stall()
-        if cut_short or answer is None or fault == "drop-after":
-            return cut(request)
-        seen.status = answer.status
-        response = self._respond(request, answer)
-        if fault == "truncate":
-            return await truncate(request, response, answer.body)
-        return response
-
-    async def _stall(self) -> bool:
-        """Waits out the stall; tells whether the sandbox closes instead."""
-        try:
-            return await asyncio.wait_for(self._closing.wait(), self.stall)
-        except TimeoutError:
-            return False
-
-    def _respond(self, request: web.BaseRequest, answer: Answer) -> web.Response:
-        request_id = request.headers.get("X-Request-Id", "")
-        if not _SANE_REQUEST_ID.fullmatch(request_id):
-            request_id = self._api.make_request_id()
-        return make_response(answer, self._format_date(), request_id)
-
     def _moment(self) -> Moment:
-        return Moment(int(self.clock() * NANOSECONDS), self.now() + self.clock_skew)
-
-    def _format_date(self) -> str:
-        second = int(self.now() + self.clock_skew)
-        if self._date[0] != second:
-            self._date = (second, formatdate(second, usegmt=True))
-        return self._date[1]
-
-
-def _spoil(answer: Answer, moment: Moment, fault: FaultKind | None) -> Answer:
-    if fault == "error-after":
-        return encode_error(moment, 500, "Internal server error")
-    return _GARBAGE if fault == "garbage" else answer
+        return self._front.moment()

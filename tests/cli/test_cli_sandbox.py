@@ -24,7 +24,7 @@ def test_serves_until_stopped(start: Start, number: signal.Signals) -> None:
     process.send_signal(number)
     rest, words = process.communicate(timeout=10)
 
-    assert list(told) == ["url", "api_key"]
+    assert list(told) == ["url", "api_key", "asset_url"]
     assert ledger["created"] == 0
     assert (process.returncode, rest) == (0, b"")
     assert words.decode().splitlines()[-1].startswith("stopped: 0 created")

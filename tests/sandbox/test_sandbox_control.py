@@ -41,7 +41,7 @@ async def test_ledger(sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
     assert document == sandbox.ledger.as_dict()
     assert list(document) == [
         "created", "unique", "duplicates", "requests", "refused", "max_in_window", "over_limit",
-        "in_flight_peak",
+        "in_flight_peak", "submitted", "intents", "photos",
     ]  # fmt: skip
     assert set(document.values()) == {0}
     assert not sandbox.requests_seen

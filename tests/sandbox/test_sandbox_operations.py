@@ -207,9 +207,9 @@ async def test_get_expanded(session: aiohttp.ClientSession) -> None:
     assert full["item"]["category"]["uuid"] == BAG
     assert full["item"]["brand"]["name"] == "Nike"
     assert full["item"]["model"]["uuid"] == OTHER
-    assert [side["required"] for side in full["sides"]["required"]] == [True, True]
+    assert [side["required"] for side in full["sides"]["required"]] == [True] * 6
     assert full["sides"]["progress"]["met"] is False
-    assert full["requirements"]["total_required"] == 2
+    assert full["requirements"]["total_required"] == 6
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,8 @@ async def test_get_flags_need_each_other(session: aiohttp.ClientSession, query: 
         ("/api/v2/sr/not-a-uuid", 400),
         (f"/api/v2/sr/{OTHER}?item=yes", 400),
         ("/api/v2/sr/", 404),
-        (f"/api/v2/sr/{OTHER}/submit", 404),
+        (f"/api/v2/sr/{OTHER}/submit", 405),
+        (f"/api/v2/sr/{OTHER}/cancel", 404),
         ("/api/sr/find/", 404),
         ("/api/sr/find/one/two", 404),
         ("/", 404),
