@@ -18,7 +18,7 @@ def make_jpeg(width: int = 800, height: int = 700, *, thumbnail: bytes = b"", fr
     return b"\xff\xd8" + app + b"\xff\xff" + sof + b"\xff\xd9"
 
 
-def make_heic(  # noqa: PLR0913  # one for each thing that differs
+def make_heic(  # one for each thing that differs
     width: int = 800,
     height: int = 700,
     *,
@@ -41,7 +41,9 @@ def make_heic(  # noqa: PLR0913  # one for each thing that differs
     return ftyp + _box(b"free", b"\0" * 9) + _box(b"meta", meta, large=large) + _box(b"mdat", b"\0" * 20)
 
 
-def make_dng(width: int = 4000, height: int = 3000, *, order: str = "<", in_sub: bool = True, dng: bool = True) -> bytes:
+def make_dng(
+    width: int = 4000, height: int = 3000, *, order: str = "<", in_sub: bool = True, dng: bool = True
+) -> bytes:
     """A DNG with a thumbnail as its first image and the main one below it, or just the main one."""
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
     version = [(50706, 1, 4, b"\1\4\0\0")] if dng else []

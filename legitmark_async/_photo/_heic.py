@@ -87,13 +87,25 @@ def _primary_size(meta: bytes) -> tuple[int, int]:
     primary = _primary_item(boxes[b"pitm"])
     parts = list(_boxes(boxes[b"iprp"]))
     properties = [box for kind, content in parts if kind == b"ipco" for box in _boxes(content)]
+    own: dict[bytes, bytes] = {}
     for kind, content in parts:
         for number in _associated(content, primary) if kind == b"ipma" else ():
             name, told = properties[number - 1] if 0 < number <= len(properties) else (b"", b"")
-            if name == b"ispe":
-                width, height = struct.unpack_from(">II", told, _FULL)
-                return width, height
-    raise UnreadableHeaderError("it tells no size of its main image")
+            own.setdefault(name, told)
+    if b"ispe" not in own:
+        raise UnreadableHeaderError("it tells no size of its main image")
+    return _visible(struct.unpack_from(">II", own[b"ispe"], _FULL), own.get(b"clap"))
+
+
+def _visible(size: tuple[int, ...], aperture: bytes | None) -> tuple[int, int]:
+    """What is left of a picture whose edges are cut off: it is coded in blocks, which stand over."""
+    width, height = size
+    if aperture is None:
+        return width, height
+    across, each, down, of = struct.unpack_from(">IIII", aperture)
+    if not each or not of:
+        return width, height
+    return min(width, across // each), min(height, down // of)
 
 
 def _primary_item(pitm: bytes) -> int:

@@ -28,6 +28,7 @@ _GARBAGE = Answer(200, b"<html><body><h1>Bad gateway</h1></body></html>", conten
 class Settings(Protocol):
     """What of the sandbox may be changed while it serves."""
 
+    strikes: Callable[[str], bool] | None
     latency: float
     stall: float
     clock_skew: float
@@ -83,7 +84,7 @@ class Front:
         path, _, query = request.raw_path.partition("?")
         seen = SeenRequest(request.method, request.raw_path, dict(request.headers), b"")
         self.seen.append(seen)
-        fault = self.faults.draw(self._fault_rng)
+        fault = self._draw(path)
         answer = await self._perform_asset(request, path, query, fault)
         if self.settings.latency:
             await asyncio.sleep(self.settings.latency * self._jitter_rng.uniform(0.8, 1.2))
@@ -138,12 +139,16 @@ class Front:
         outcome = self.api.screen(call, moment)
         if isinstance(outcome, Answer):
             return outcome, None
-        fault = self.faults.draw(self._fault_rng)
+        fault = self._draw(call.path)
         limit_headers = self.api.limit_headers(moment)
         answer = await self._perform(outcome, call, moment, fault)
         if answer is not None and limit_headers:
             answer = attrs.evolve(answer, headers=limit_headers)
         return answer, fault
+
+    def _draw(self, path: str) -> FaultKind | None:
+        strikes = self.settings.strikes
+        return self.faults.draw(self._fault_rng) if strikes is None or strikes(path) else None
 
     async def _perform(self, route: Route, call: Call, moment: Moment, fault: FaultKind | None) -> Answer | None:
         if fault == "drop-before":

@@ -38,6 +38,7 @@ class Sandbox:
         limits: What is limited; None for nothing.
         faults: Rates from 0 to 1 by kind, per create, get or find; a request has one fault at most, and rates
             that add up to more than 1 are scaled down together.
+        strikes: Whether faults strike a path; all of them if None.
         latency: Seconds an answer takes, give or take a fifth; slept concurrently.
         seed: Of ids, faults and jitter.
         port: 0 for any free one.
@@ -65,6 +66,7 @@ class Sandbox:
 
     _limits: Limits | None = attrs.field(default=None, alias="limits")
     _rates: Mapping[str, float] = attrs.field(factory=dict[str, float], alias="faults")
+    strikes: Callable[[str], bool] | None = None
     latency: float = 0.0
     seed: int = attrs.field(default=0, on_setattr=attrs.setters.frozen)
     port: int = attrs.field(default=0, on_setattr=attrs.setters.frozen)
