@@ -393,8 +393,7 @@ async def test_service() -> None:
         ledger = sandbox.ledger
         assert (ledger.created, ledger.duplicates, ledger.over_limit) == (500, 0, 0)
         # The sandbox is still open, so what is left here would be the service's.
-        assert sandbox._runner is not None
-        server = sandbox._runner.server
+        server = sandbox._runners[0].server
         assert server is not None
         await until(lambda: not server.connections)
     await until(lambda: asyncio.all_tasks() <= before)

@@ -28,6 +28,9 @@ from legitmark_async import (
 )
 from legitmark_async.sandbox import Sandbox
 
+# What a test passes on purpose although it isn't what is asked for.
+Wrong = Any
+
 OTHER = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
 QUICK = RetryPolicy(base=0.001, confirm_pauses=(0.001, 0.002))
 
@@ -81,7 +84,7 @@ async def test_get(client: Legitmark, sr: ServiceRequest) -> None:
         ("item", "?item=true"),
     ],
 )
-async def test_include(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest, include: Any, query: str) -> None:
+async def test_include(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest, include: Wrong, query: str) -> None:
     """A flag brings those it needs, which the API would ignore it without (trap 18)."""
     await client.sr.get(sr.uuid, include=include)
 
@@ -89,9 +92,7 @@ async def test_include(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest, 
 
 
 async def test_included(client: Legitmark, sr: ServiceRequest) -> None:
-    """What flags ask for is read: two forms of the summary, the type under `types`, ids that became objects
-    (traps 16 and 17).
-    """
+    """What flags ask for is read: a summary of two forms, the type under `types`, ids as objects (traps 16 and 17)."""
     read = await client.sr.get(sr.uuid, include=["summary", "user", "service", "sides"])
 
     assert (sr.summary.style, sr.summary.combined) == ("Crossbody", None)
@@ -111,7 +112,7 @@ async def test_unknown_flag(client: Legitmark) -> None:
 
 
 @pytest.mark.parametrize("uuid", ["", "  ", ".", "..", None, "\ud800"])
-async def test_no_id(client: Legitmark, sandbox: Sandbox, uuid: Any) -> None:
+async def test_no_id(client: Legitmark, sandbox: Sandbox, uuid: Wrong) -> None:
     """What can't be an id is refused before anything is sent."""
     with pytest.raises(ConfigurationError, match="uuid"):
         await client.sr.get(uuid)

@@ -87,7 +87,7 @@ def _csv_lines(entries: Iterable[Entry], extra: tuple[str, ...]) -> Iterator[byt
 
 
 def _header(extra: Iterable[str]) -> list[str]:
-    names = list(_COLUMNS)
+    names: list[str] = list(_COLUMNS)
     for name in extra:
         free = name
         while free in names:

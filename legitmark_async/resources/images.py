@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from legitmark_async import _endpoints
 from legitmark_async._call import Caller
@@ -86,7 +87,7 @@ class Images:
             ConfigurationError: `concurrency` is no number of 1 or more.
         """
         checked_count("concurrency", concurrency)
-        pairs = photos.items() if isinstance(photos, Mapping) else photos
+        pairs = cast("Iterable[tuple[str, Photo]]", photos.items() if isinstance(photos, Mapping) else photos)
         total = len(photos) if isinstance(photos, Mapping) else None
         return UploadRun(lambda side, photo: self.upload(sr_uuid, side, photo), pairs, concurrency, total)
 

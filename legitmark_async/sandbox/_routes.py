@@ -37,7 +37,9 @@ _ROUTES: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "/api/v2/models", "models"),
     ("GET", "/api/services/*", "service"),
 )
-_PATTERNS = tuple((method, re.compile(path.replace("*", "([^/]+)")), operation) for method, path, operation in _ROUTES)
+_PATTERNS: tuple[tuple[str, re.Pattern[str], Operation], ...] = tuple(
+    (method, re.compile(path.replace("*", "([^/]+)")), operation) for method, path, operation in _ROUTES
+)
 
 
 def find_route(path: str) -> Route | None:

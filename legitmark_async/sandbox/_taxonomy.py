@@ -96,10 +96,10 @@ def types_of(category: str) -> tuple[Row, ...]:
 
 
 def brands_of(type_uuid: str) -> tuple[Row, ...]:
-    """The brands of a type: the known ones and every second of the others, as the type's place has it."""
+    """The brands of a type: the known ones and every third of the others, as the type's place has it."""
     place = next(number for number, row in enumerate(TYPES) if row.uuid == type_uuid.lower())
     known = len(_KNOWN_BRANDS)
-    return BRANDS[:known] + BRANDS[known + place % 2 :: 2]
+    return BRANDS[:known] + BRANDS[known + place % 3 :: 3]
 
 
 def encode_row(row: Row, name: str) -> dict[str, Any]:
@@ -132,8 +132,8 @@ def encode_model(row: Row) -> dict[str, Any]:
 
 def model_matches(row: Row, given: dict[str, str]) -> bool:
     """Whether a model is of the brand, type and category that were asked for."""
-    told = encode_model(row)
+    told: dict[str, Any] = encode_model(row)
     return all(
-        given.get(f"{level}_uuid", told[level]["uuid"]).lower() == told[level]["uuid"]
+        given.get(f"{level}_uuid", str(told[level]["uuid"])).lower() == told[level]["uuid"]
         for level in ("brand", "type", "category")
     )
