@@ -244,7 +244,7 @@ async def test_submit(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest) -
 
 async def test_submit_too_early(client: Legitmark, sr: ServiceRequest) -> None:
     """Without its photos it is refused, with what the API says."""
-    with pytest.raises(InvalidRequestError, match="Photos of required sides are missing"):
+    with pytest.raises(ConflictError, match="Photos of required sides are missing"):
         await client.sr.submit(sr.uuid)
 
 

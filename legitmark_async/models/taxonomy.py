@@ -52,7 +52,7 @@ class Category:
         name: Its name, in the language that was asked for.
         description: What it is.
         media: URL of a picture.
-        feature: URL of another one.
+        feature: Whether it is put forward.
         ordinal: Its place among the others.
         active: Whether it is in use.
         has_brands: Whether there are brands below it, where a list tells.
@@ -67,7 +67,7 @@ class Category:
     name: str | None = None
     description: str | None = None
     media: str | None = None
-    feature: str | None = None
+    feature: bool | None = None
     ordinal: int | None = None
     active: bool | None = None
     has_brands: bool | None = None

@@ -191,7 +191,8 @@ class ServiceRequests:
             The service request: as the API answers it (`uuid`, `micro_id` and `state` alone), or as it was read.
 
         Raises:
-            InvalidRequestError: Photos are missing, for example; see `progress`.
+            ConflictError: Photos are missing, for example; see `progress`. What the API answers then isn't documented,
+                so it may be an InvalidRequestError.
             NotFoundError: There is no such service request.
             LegitmarkError: As any call. If `maybe_processed`, call it again.
         """

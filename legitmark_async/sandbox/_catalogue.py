@@ -10,18 +10,31 @@ from legitmark_async.sandbox._envelopes import Answer, Moment
 from legitmark_async.sandbox._routes import Operation
 from legitmark_async.sandbox._sides import encode_kinds
 from legitmark_async.sandbox._taxonomy import Row
-from legitmark_async.sandbox._validation import Problem
+from legitmark_async.sandbox._validation import Problem, is_uuid
 from legitmark_async.sandbox._words import translate
 
 _LARGEST_PAGE, _PAGE = 100, 20
+_FLAGS = frozenset({"activeOnly", "active_only", "include_inactive", "include_counts"})
+_IDS = frozenset({"brand_uuid", "type_uuid", "category_uuid"})
 
 Given = Mapping[str, str]
 
 
 def answer_catalogue(operation: Operation, argument: str, query: str, language: str, moment: Moment) -> Answer:
     """Answers an operation on the taxonomy."""
-    given = dict(parse_qsl(query))
-    return _OPERATIONS[operation](unquote(argument), given, language, moment)
+    pairs = parse_qsl(query, keep_blank_values=True)
+    problems = [problem for name, value in pairs if (problem := _judge(name, value)) is not None]
+    if problems:
+        return envelopes.encode_problems(moment, problems)
+    return _OPERATIONS[operation](unquote(argument), dict(pairs), language, moment)
+
+
+def _judge(name: str, value: str) -> Problem | None:
+    if name in _FLAGS and value not in {"true", "false"}:
+        return Problem(f"validation/invalid-{name}", f"{name} must be true or false.")
+    if name in _IDS and not is_uuid(value):
+        return Problem(f"validation/invalid-{name}", f"{name} must be a UUID string.")
+    return None
 
 
 def _list_categories(_: str, given: Given, language: str, moment: Moment) -> Answer:
@@ -128,7 +141,7 @@ def _span(given: Given, moment: Moment) -> tuple[int, int] | Answer:
     numbers: list[int] = []
     for name, usual in (("page_number", 1), ("page_size", _PAGE)):
         text = given.get(name, str(usual))
-        if not (text.isascii() and text.isdigit() and 0 < int(text) < 10**9):
+        if not (text.isascii() and text.isdigit() and int(text) > 0):
             return envelopes.encode_problems(
                 moment, [Problem(f"validation/invalid-{name}", f"{name} must be 1 or more.")]
             )

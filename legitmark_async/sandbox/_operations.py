@@ -94,8 +94,7 @@ class Operations:
         if not self._states.can_submit(record):
             return envelopes.encode_error(moment, 409, "Service request is submitted already")
         if not count_photos(record)["met"]:
-            problem = Problem("validation/missing-media", "Photos of required sides are missing.")
-            return envelopes.encode_problems(moment, [problem])
+            return envelopes.encode_error(moment, 409, "Photos of required sides are missing")
         self._states.submit(record, moment.iso)
         told = {"uuid": record.uuid, "micro_id": record.micro_id, "state": envelopes.encode_state(record)}
         return envelopes.encode_success("Service request submitted for authentication.", sr=told)

@@ -113,7 +113,7 @@ def encode_row(row: Row, name: str) -> dict[str, Any]:
     if row.level in {"categories", "types"}:
         told |= {"ordinal": 1, "sides": [], "created_at": _MADE_AT, "updated_at": _MADE_AT}
     if row.level == "categories":
-        told |= {"feature": None, "has_brands": True}
+        told |= {"feature": False, "has_brands": True}
     return told
 
 

@@ -15,17 +15,42 @@ from urllib.request import Request, urlopen
 from legitmark_async.sandbox import Sandbox
 
 OPENAPI = Path(__file__).with_name("openapi.yaml")
-OPERATIONS = ("createServiceRequest", "getServiceRequest", "findServiceRequest")
-# The first two dictionaries let get and find reach a service request that exists in half of their cases.
+# All that the API's own host answers.
+OPERATIONS = (
+    "createServiceRequest",
+    "getServiceRequest",
+    "findServiceRequest",
+    "getServiceRequestProgress",
+    "getServiceRequestSideGroups",
+    "submitServiceRequest",
+    "listCategories",
+    "getCategoryTree",
+    "getCategory",
+    "listCategoryTypes",
+    "listTypes",
+    "getType",
+    "getTypeBrands",
+    "listBrands",
+    "listModels",
+    "getService",
+)
+# The first dictionaries let operations reach what exists in half of their cases.
 # The seed's schema admits an empty reference_id, which the sandbox refuses: valid cases draw from references.
 CONFIG = """
 [dictionaries]
 uuids = {{ values = ["{uuid}"] }}
+categories = {{ values = ["cc30b104-7c47-11ef-a623-02595575faeb"] }}
+types = {{ values = ["95e42d6b-7c4f-11ef-a623-02595575faeb"] }}
+services = {{ values = ["31670fe9-9272-11ef-b98d-06fb0f2a63e5"] }}
 identifiers = {{ values = ["{uuid}", "{micro_id}", "{external_id}"] }}
 references = {{ values = ["ITEM-2024-0891", "C26010307 Chanel CC Brooch", "a/b?c#d%", "Größe"] }}
 
 [parameters]
 "path.sr_uuid" = {{ dictionary = "uuids", probability = 0.5 }}
+"query.sr_id" = {{ dictionary = "uuids", probability = 0.5 }}
+"path.category_uuid" = {{ dictionary = "categories", probability = 0.5 }}
+"path.type_uuid" = {{ dictionary = "types", probability = 0.5 }}
+"path.service_uuid" = {{ dictionary = "services", probability = 0.5 }}
 "path.identifier" = {{ dictionary = "identifiers", probability = 0.5 }}
 "body.reference_id" = {{ dictionary = "references" }}
 """
