@@ -19,6 +19,27 @@ configuration; 3 nothing could be done; 130 interrupted.
 # By their import paths: a command's module, with all that it imports, is loaded when the command is run. So that the
 # list of commands needs none of them, their help stands here; that of the options stands with the options.
 _COMMANDS = {
+    "legitmark_async.cli._calls:get": """Print a service request.
+
+As the API tells it. --include asks for more: item, sides, requirements, summary, outcome and others.""",
+    "legitmark_async.cli._calls:find": """Look a service request up by any of its ids.
+
+The look-up is public: what it finds needn't be yours. `get` reads only yours.""",
+    "legitmark_async.cli._calls:progress": """Tell whether the photos of a service request are enough.
+
+`met` is null where the API couldn't count them.""",
+    "legitmark_async.cli._calls:requirements": """Tell which sides of a service request need photos.
+
+One JSON object a side: `uuid`, `name`, `required`, `uploaded`.""",
+    "legitmark_async.cli._calls:upload": """Upload the photo of one side.
+
+It is checked first: JPEG, PNG, HEIC or DNG by its content, 5 MB at most, 600 x 600 pixels at least.""",
+    "legitmark_async.cli._calls:submit": """Submit a service request for authentication.
+
+It may be run again without harm: what is submitted already is not submitted again.""",
+    "legitmark_async.cli._calls:wait": """Wait for the verdict on a service request.
+
+Asks now and then until it is complete or cancelled (exit status 0), or its photos were rejected (1).""",
     "legitmark_async.cli._create:create": """Create one service request.
 
 It is printed as one JSON object, as the API tells it. If the answer is lost, it is looked for before it is sent again.
@@ -72,6 +93,26 @@ app["--version"].help = "Show the version."
 
 for _path, _help in _COMMANDS.items():
     app.command(_path, help=_help)
+
+_taxonomy = App(name="taxonomy", help="See what there is to choose from: categories, types, brands.")
+_taxonomy.command(
+    "legitmark_async.cli._taxonomy:tree", help="Print every type with its category, one JSON object a line."
+)
+_taxonomy.command("legitmark_async.cli._taxonomy:brands", help="Print the brands, one JSON object a line.")
+_taxonomy.command("legitmark_async.cli._taxonomy:resolve", help="Print the UUIDs of an item that is told by names.")
+app.command(_taxonomy)
+
+_webhook = App(name="webhook", help="Try webhooks out. The secret is read from LEGITMARK_WEBHOOK_SECRET.")
+_webhook.command(
+    "legitmark_async.cli._webhook:verify_webhook",
+    name="verify",
+    help="Check the signature of a webhook, and print its event.",
+)
+_webhook.command(
+    "legitmark_async.cli._webhook:listen",
+    help="Print each event that comes to 127.0.0.1, as one JSON object a line, until Ctrl-C.",
+)
+app.command(_webhook)
 
 
 def run(words: Sequence[str]) -> int:

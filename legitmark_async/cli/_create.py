@@ -25,11 +25,11 @@ class Draft:
 
     Attributes:
         reference_id: Your own id of the item; make it unique.
-        category: UUID of the category.
-        type: UUID of the type.
+        category: UUID or name of the category.
+        type: UUID or name of the type.
         service: UUID of the service; without it the API chooses one.
-        brand: UUID of the brand.
-        model: UUID of the model.
+        brand: UUID or name of the brand.
+        model: UUID or name of the model.
         deadline: Seconds for the call, with all its tries and waits. Without it the call takes the time it needs.
     """
 
@@ -41,9 +41,8 @@ class Draft:
     model: str | None = None
     deadline: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None
 
-    def build(self) -> ServiceRequestDraft:
+    def build(self, item: Item) -> ServiceRequestDraft:
         """Return it as the library has it."""
-        item = Item(category=self.category, type=self.type, brand=self.brand, model=self.model)
         return ServiceRequestDraft(self.reference_id, item, self.service)
 
 
@@ -52,9 +51,18 @@ async def create(*, draft: Draft, api: Api = DEFAULT_API) -> int:
     """Create one service request, and print it."""
     async with api.client(deadline=draft.deadline) as legitmark:
         with _said_to_wait():
-            service_request = await _create(legitmark, draft.build())
+            service_request = await _create(legitmark, await _resolve(legitmark, draft))
     write_json(service_request.raw)
     return ALL_DONE
+
+
+async def _resolve(legitmark: Legitmark, draft: Draft) -> ServiceRequestDraft:
+    item = Item(category=draft.category, type=draft.type, brand=draft.brand, model=draft.model)
+    if item.problems() and item.category and item.type:
+        item = await legitmark.taxonomy.resolve(
+            category=draft.category, type=draft.type, brand=draft.brand, model=draft.model
+        )
+    return draft.build(item)
 
 
 async def _create(legitmark: Legitmark, draft: ServiceRequestDraft) -> ServiceRequest:

@@ -26,7 +26,7 @@ _FAILURES = re.compile(r"(?P<count>\d+)|(?P<percent>\d+(\.\d+)?)%", re.ASCII)
 _COUNT = Parameter(validator=validators.Number(gte=1))
 _FILE = Parameter(
     help="CSV with the columns reference_id, category, type and, if you like, service, brand, model; or JSON Lines "
-    "with such keys. - is stdin."
+    "with such keys. Category, type, brand and model are UUIDs or names. - is stdin."
 )
 _FLAG = Parameter(negative="", show_default=False)
 _WINDOW = 60.0
@@ -140,7 +140,7 @@ async def _create_all(source: Input, options: RunOptions, output: OutputOptions,
     total = source.count()
     async with client as legitmark:
         run = legitmark.sr.create_many(
-            drafts,
+            legitmark.taxonomy.resolve_drafts(drafts) if source.may_have_names() else drafts,
             concurrency=options.concurrency,
             max_failures=max_failures,
             ordered=options.ordered,

@@ -34,6 +34,10 @@ def command(function: Callable[P, Awaitable[int]]) -> Callable[P, Coroutine[Any,
             except (LegitmarkError, OSError) as error:
                 complain(error)
                 return _status(error)
+            except KeyError as error:
+                # A name that isn't there, in the words of the library.
+                complain(error.args[0])
+                return WRONG_USAGE
 
     return run
 

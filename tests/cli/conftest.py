@@ -64,7 +64,11 @@ def serve(start: Callable[..., "subprocess.Popen[bytes]"]) -> Callable[..., Mapp
         process = start("sandbox", "--port", "0", *options)
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
-        return {"LEGITMARK_BASE_URL": told["url"], "LEGITMARK_API_KEY": told["api_key"]}
+        return {
+            "LEGITMARK_BASE_URL": told["url"],
+            "LEGITMARK_API_KEY": told["api_key"],
+            "LEGITMARK_ASSET_URL": told["asset_url"],
+        }
 
     return begin
 

@@ -1,0 +1,152 @@
+"""The rest of the API on the command line: from names to a submission, and webhooks."""
+
+import base64
+import json
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from photo_samples import make_png
+
+from legitmark_async.webhooks import sign
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
+SECRET = f"whsec_{base64.b64encode(b'a secret').decode()}"
+BODY = b'{"event_type": "state_change", "sr_uuid": "u", "state": {"primary": "QC"}}'
+
+
+def lines(done: "subprocess.CompletedProcess[str]") -> list[dict[str, object]]:
+    """The JSON lines of a command that did it all."""
+    assert (done.returncode, done.stderr) == (0, "")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_from_names_to_submission(legitmark: Run, sandbox: Mapping[str, str], tmp_path: Path) -> None:
+    """An item told by names is created, photographed side by side, and submitted, by commands alone."""
+    photo = tmp_path / "photo"
+    photo.write_bytes(make_png())
+    names = ("--category", "bag", "--type", "cross body", "--brand", "Hermes")
+    (sr,) = lines(legitmark("create", "--reference-id", "W-1", *names, **sandbox))
+    uuid = str(sr["uuid"])
+
+    needed = [side for side in lines(legitmark("requirements", uuid, **sandbox)) if side["required"]]
+    for side in needed:
+        (told,) = lines(legitmark("upload", uuid, str(side["name"]).upper(), photo, **sandbox))
+        assert (told["side_uuid"], told["content_type"]) == (side["uuid"], "image/png")
+    (progress,) = lines(legitmark("progress", uuid, **sandbox))
+    (submitted,) = lines(legitmark("submit", uuid, **sandbox))
+    (read,) = lines(legitmark("get", uuid, "--include", "item", **sandbox))
+    (found,) = lines(legitmark("find", "W-1", **sandbox))
+
+    assert len(needed) == 6
+    assert progress["met"] is True
+    assert submitted["state"] == read["state"] == {"primary": "QC", "supplement": "PENDING"}
+    assert read["item"]["brand"]["name"] == "Hermès"  # type: ignore[index]  # JSON
+    assert found["uuid"] == uuid
+
+
+def test_wait(legitmark: Run, sandbox: Mapping[str, str]) -> None:
+    """Waiting ends at a final state with status 0, at rejected photos with 1, and at its end of time with 3."""
+    item = ("--category", "Bag", "--type", "Tote")
+    (sr,) = lines(legitmark("create", "--reference-id", "V-1", *item, **sandbox))
+    statuses = [legitmark("wait", str(sr["uuid"]), "--timeout", "0.2", "--poll", "0.1", **sandbox).returncode]
+    for state in ({"primary": "QC", "supplement": "REJECTED"}, {"primary": "CANCELLED"}):
+        body = json.dumps({"sr_uuid": sr["uuid"], **state}).encode()
+        request = urllib.request.Request(f"{sandbox['LEGITMARK_BASE_URL']}/_sandbox/move", body)  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=5):  # noqa: S310  # loopback
+            statuses.append(legitmark("wait", str(sr["uuid"]), **sandbox).returncode)
+
+    assert statuses == [3, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("create", "--reference-id", "R", "--category", "Bagg", "--type", "Tote"), "did you mean 'Bag'?"),
+        (("upload", "UUID", "Fronts", "no.jpg"), "did you mean 'Front'?"),
+        (("upload", "UUID", "Front", "no.jpg"), "photo: 'no.jpg' can't be read: No such file"),
+        (("get", "UUID", "--include", "side"), "no flag 'side' to include"),
+        (("requirements", "UUID", "--language", "de"), "language must be one of"),
+    ],
+)
+def test_wrong_words(legitmark: Run, sandbox: Mapping[str, str], words: tuple[str, ...], told: str) -> None:
+    """What can't be is told in one line, with what is near and exit status 2."""
+    (sr,) = lines(legitmark("create", "--reference-id", "X", "--category", "Bag", "--type", "Tote", **sandbox))
+
+    done = legitmark(*[word.replace("UUID", str(sr["uuid"])) for word in words], **sandbox)
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert told in done.stderr
+
+
+def test_create_many_by_names(legitmark: Run, sandbox: Mapping[str, str], tmp_path: Path) -> None:
+    """A file may hold names, and so may a stream; a row with an unknown one fails alone."""
+    text = "reference_id,category,type,brand\nN-1,Bag,Tote,hermes\nN-2,Bag,Toto,\nN-3,Footwear,Boots,\n"
+    path = tmp_path / "items.csv"
+    path.write_text(text)
+
+    for done in (legitmark("create-many", path, **sandbox), legitmark("create-many", "-", stdin=text, **sandbox)):
+        told = {line["reference_id"]: line for line in map(json.loads, done.stdout.splitlines())}
+        assert done.returncode == 1
+        assert [told[f"N-{number}"]["status"] for number in (1, 2, 3)] == ["created", "failed", "created"]
+        assert "did you mean 'Tote'?" in told["N-2"]["error"]
+
+
+def test_taxonomy(legitmark: Run, sandbox: Mapping[str, str]) -> None:
+    """Types, brands and the UUIDs of names are printed."""
+    tree = lines(legitmark("taxonomy", "tree", "--language", "zh", **sandbox))
+    brands = lines(legitmark("taxonomy", "brands", "--search", "nik", **sandbox))
+    (item,) = lines(legitmark("taxonomy", "resolve", "--category", "Bag", "--type", "Tote", **sandbox))
+
+    assert tree[0] == {
+        "category": "包袋",
+        "category_uuid": "cc30b104-7c47-11ef-a623-02595575faeb",
+        "type": "斜挎包",
+        "type_uuid": "95e42d6b-7c4f-11ef-a623-02595575faeb",
+    }
+    assert [brand["brand"] for brand in brands] == ["Nike"]
+    assert item["category"] == tree[0]["category_uuid"]
+
+
+def test_verify_webhook(legitmark: Run, tmp_path: Path) -> None:
+    """A webhook is checked and printed; one that isn't signed is told, with exit status 1."""
+    path = tmp_path / "body.json"
+    path.write_bytes(BODY)
+    headers = [f"--header={name}: {value}" for name, value in sign(BODY, SECRET, message_id="msg_1").items()]
+
+    right = legitmark("webhook", "verify", path, *headers, LEGITMARK_WEBHOOK_SECRET=SECRET)
+    piped = legitmark("webhook", "verify", "-", *headers, stdin=BODY.decode(), LEGITMARK_WEBHOOK_SECRET=SECRET)
+    wrong = legitmark("webhook", "verify", path, LEGITMARK_WEBHOOK_SECRET=SECRET)
+    secretless = legitmark("webhook", "verify", path, *headers)
+    garbled = legitmark("webhook", "verify", path, "--header", "svix-id", LEGITMARK_WEBHOOK_SECRET=SECRET)
+
+    assert lines(right) == lines(piped) == [{"message_id": "msg_1", "event": json.loads(BODY)}]
+    assert [done.returncode for done in (wrong, secretless, garbled)] == [1, 2, 2]
+    assert "is not signed" in wrong.stderr
+    assert "whsec_" in secretless.stderr
+    assert "NAME: VALUE" in garbled.stderr
+
+
+@pytest.mark.parametrize("secret", ["", SECRET])
+def test_listen(start: Start, legitmark: Run, secret: str) -> None:
+    """Events are printed as they come, until a signal."""
+    process = start("webhook", "listen", "--port", "0", LEGITMARK_WEBHOOK_SECRET=secret)
+    assert process.stdout is not None
+    url = json.loads(process.stdout.readline())["url"]
+    request = urllib.request.Request(url, BODY, sign(BODY, SECRET, message_id="m"))  # noqa: S310  # loopback
+    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310  # loopback
+        assert answer.status == 200
+    taken = legitmark("webhook", "listen", "--port", url.rpartition(":")[2])
+
+    event = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=10)
+
+    assert event == json.loads(BODY)
+    assert process.returncode == 0
+    assert ("are not checked" in words.decode()) is not bool(secret)
+    assert (taken.returncode, "can't listen on port" in taken.stderr) == (2, True)
