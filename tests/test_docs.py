@@ -91,6 +91,7 @@ def environment(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LEGITMARK_BASE_URL", sandbox.url)
     monkeypatch.setenv("LEGITMARK_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("LEGITMARK_ASSET_URL", sandbox.asset_url)
     package = Path(legitmark_async.__file__).parents[1]
     ours = {"PYTHONPATH": str(package), "PYTHONASYNCIODEBUG": "1", "PYTHONWARNINGS": "error", "COLUMNS": "80"}
     return {**os.environ, **ours}
@@ -144,7 +145,11 @@ class _Page:
         example = json.loads(shown[0])
         assert told["api_key"] == example["api_key"]
         self._real_port[example["url"]] = told["url"]
-        self._environment |= {"LEGITMARK_BASE_URL": told["url"], "LEGITMARK_API_KEY": told["api_key"]}
+        self._environment |= {
+            "LEGITMARK_BASE_URL": told["url"],
+            "LEGITMARK_API_KEY": told["api_key"],
+            "LEGITMARK_ASSET_URL": told["asset_url"],
+        }
 
     def _run(self, words: list[str], shown: list[str], *, status: int) -> None:
         assert words[0] in {"legitmark", "python"}, f"can't run {words[0]!r}"
@@ -278,7 +283,7 @@ def test_reference_names_exist() -> None:
         assert inspect.getdoc(_resolve(name)), f"{name} has no docstring"
 
 
-@pytest.mark.parametrize("module", ["legitmark_async", "legitmark_async.sandbox"])
+@pytest.mark.parametrize("module", ["legitmark_async", "legitmark_async.sandbox", "legitmark_async.webhooks"])
 def test_reference_is_complete(module: str) -> None:
     """Every public name has its place in the reference: by its docstring, or in a sentence or table there."""
     told = {name.rpartition(".")[2] for name in _referred()}
