@@ -59,10 +59,10 @@ def test_wrong_configuration(legitmark: Run, sandbox: Mapping[str, str], changes
 
 def test_wrong_draft(legitmark: Run, sandbox: Mapping[str, str]) -> None:
     """A draft that the API would not take is told before anything is sent, with exit status 2."""
-    done = legitmark("create", "--reference-id", "R", "--category", "Bag", "--type", "Tote", **sandbox)
+    done = legitmark("create", "--reference-id", " ", "--category", ITEM[1], "--type", "", **sandbox)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "item.category: 'Bag' is not a UUID; item.type: 'Tote' is not a UUID" in done.stderr
+    assert "reference_id: is empty; item.type: is empty, a UUID is needed" in done.stderr
 
 
 def test_key_refused(legitmark: Run, sandbox: Mapping[str, str]) -> None:
