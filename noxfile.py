@@ -119,7 +119,7 @@ def contract(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure the CPU of a create and of the pacer, runs under limits, memory, journals and faults."""
+    """Measure the CPU of a create and of the pacer, runs under limits, memory, journals, faults and uploads."""
     session.install(".[speed]")
     for name, *arguments in (
         ("create_cpu",),
@@ -129,6 +129,7 @@ def benchmarks(session: nox.Session) -> None:
         ("memory",),
         ("journal",),
         ("faults",),
+        ("uploads",),
     ):
         session.run("python", f"tests/benchmarks/{name}.py", *arguments)
 
