@@ -23,6 +23,11 @@ class Api:
 
     base_url: Annotated[str | None, Parameter(env_var="LEGITMARK_BASE_URL")] = None
 
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key to reach it with."""
+        return bool(os.environ.get("LEGITMARK_API_KEY"))
+
     def client(self, *, concurrency: int = DEFAULT_CONCURRENCY, deadline: float | None = None) -> Legitmark:
         """Make a client, not open yet.
 

@@ -124,9 +124,17 @@ async def create_many(
     dry.require_use()
     source = Input(file, run.format)
     if dry.dry_run:
-        with Lines(None) as lines:
-            return await check_all(source.drafts(), lines, dry.prediction())
+        return await _check_all(source, dry, api)
     return await _create_all(source, run, output, api)
+
+
+async def _check_all(source: Input, dry: DryRunOptions, api: Api) -> int:
+    with Lines(None) as lines:
+        if not (api.has_key and source.may_have_names()):
+            return await check_all(source.drafts(), lines, dry.prediction())
+        # Names are looked up; nothing else is asked for.
+        async with api.client() as legitmark:
+            return await check_all(legitmark.taxonomy.resolve_drafts(source.drafts()), lines, dry.prediction())
 
 
 async def _create_all(source: Input, options: RunOptions, output: OutputOptions, api: Api) -> int:

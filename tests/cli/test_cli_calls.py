@@ -96,6 +96,21 @@ def test_create_many_by_names(legitmark: Run, sandbox: Mapping[str, str], tmp_pa
         assert "did you mean 'Tote'?" in told["N-2"]["error"]
 
 
+def test_dry_run_of_names(legitmark: Run, sandbox: Mapping[str, str], tmp_path: Path) -> None:
+    """With a key a dry run looks names up, and creates nothing."""
+    path = tmp_path / "items.csv"
+    path.write_text("reference_id,category,type\nD-1,Bag,Tote\nD-2,Bag,Toto\n")
+
+    with_key = legitmark("create-many", path, "--dry-run", **sandbox)
+    without = legitmark("create-many", path, "--dry-run")
+    found = legitmark("find", "D-1", **sandbox)
+
+    told, count = map(json.loads, with_key.stdout.splitlines())
+    assert "did you mean 'Tote'?" in told["error"]
+    assert (count["valid"], count["invalid"], found.returncode) == (1, 1, 3)
+    assert json.loads(without.stdout.splitlines()[-1])["invalid"] == 2
+
+
 def test_taxonomy(legitmark: Run, sandbox: Mapping[str, str]) -> None:
     """Types, brands and the UUIDs of names are printed."""
     tree = lines(legitmark("taxonomy", "tree", "--language", "zh", **sandbox))

@@ -124,7 +124,7 @@ def test_bad_rows_fail_alone(legitmark: Run, sandbox: Mapping[str, str], tmp_pat
     """A bad row names file, line, field and value; a repeated reference is skipped; the others are created."""
     file = tmp_path / "items.csv"
     file.write_text(
-        f"{HEADER}{row('G-1')}G-2,Bag,{CROSSBODY},\n,{BAG},{CROSSBODY},\n{row('G-1')}a,b,c,d,e\n{row('G-3')}"
+        f"{HEADER}{row('G-1')}G-2,Bagg,{CROSSBODY},\n,{BAG},{CROSSBODY},\n{row('G-1')}a,b,c,d,e\n{row('G-3')}"
     )
 
     done = legitmark("create-many", file, **sandbox)
@@ -134,7 +134,7 @@ def test_bad_rows_fail_alone(legitmark: Run, sandbox: Mapping[str, str], tmp_pat
     assert {line: outcome["status"] for line, outcome in outcomes.items()} == {
         2: "created", 3: "failed", 4: "failed", 5: "skipped", 6: "failed", 7: "created",
     }  # fmt: skip
-    assert f"{file}:3: item.category: 'Bag' is not a UUID" in outcomes[3]["error"]
+    assert f"{file}:3: item.category: 'Bagg' is none of the categories; did you mean 'Bag'?" in outcomes[3]["error"]
     assert f"{file}:4: reference_id: is empty" in outcomes[4]["error"]
     assert outcomes[5]["error"] == "its reference_id was in the input before"
     assert f"{file}:6: has 5 cells" in outcomes[6]["error"]
@@ -200,7 +200,7 @@ def test_key_missing_or_refused(legitmark: Run, sandbox: Mapping[str, str], tmp_
 
 def test_max_failures(legitmark: Run, sandbox: Mapping[str, str]) -> None:
     """Too many failures stop the run; some were created, so the exit status is 1."""
-    text = HEADER + row("M-0") + "".join(f"M-{number},Bag,Tote,\n" for number in range(1, 400))
+    text = HEADER + row("M-0") + "".join(f"M-{number},Bagg,Tote,\n" for number in range(1, 400))
 
     by_number = legitmark("create-many", "-", "--max-failures", "3", "--concurrency", "1", stdin=text, **sandbox)
     by_share = legitmark("create-many", "-", "--max-failures", "50%", "--concurrency", "1", stdin=text, **sandbox)
@@ -214,7 +214,7 @@ def test_max_failures(legitmark: Run, sandbox: Mapping[str, str]) -> None:
 
 def test_all_may_fail(legitmark: Run, sandbox: Mapping[str, str]) -> None:
     """A share of 100% never stops, and where nothing was created the exit status is 3."""
-    text = HEADER + "".join(f"M-{number},Bag,Tote,\n" for number in range(150))
+    text = HEADER + "".join(f"M-{number},Bagg,Tote,\n" for number in range(150))
 
     done = legitmark("create-many", "-", "--max-failures", "100%", stdin=text, **sandbox)
 
