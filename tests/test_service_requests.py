@@ -27,10 +27,12 @@ from legitmark_async import (
     TransportError,
 )
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.webhooks import MediaRejected, parse
 
 # What a test passes on purpose although it isn't what is asked for.
 Wrong = Any
 
+BACK = "bf98166d-7119-47f0-a4c5-88d67a28e3e6"
 OTHER = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
 QUICK = RetryPolicy(base=0.001, confirm_pauses=(0.001, 0.002))
 
@@ -196,6 +198,18 @@ async def test_requirements_in_a_language(client: Legitmark, sr: ServiceRequest)
     assert (await chinese.sr.requirements(sr.uuid, language="en")).sides[0].name == "Front"
     with pytest.raises(ConfigurationError, match="language"):
         await client.sr.requirements(sr.uuid, language="de")
+
+
+async def test_rejected_sides(client: Legitmark, sr: ServiceRequest) -> None:
+    """The sides of a rejection are found by their English names, whatever the client's language, or by an older id."""
+    sides = [{"side": "back"}, {"side": "?", "side_uuid": BACK}, {"side": "Lid"}, {}]
+    event = parse({"event_type": "media_rejected", "sr_uuid": sr.uuid, "sides": sides})
+    assert isinstance(event, MediaRejected)
+
+    found = await client.with_options(language="ja").sr.rejected_sides(event)
+
+    assert [side and side.uuid for _, side in found] == [BACK, BACK, None, None]
+    assert [rejected for rejected, _ in found] == list(event.sides)
 
 
 SIDES = [{"uuid": "1", "name": "Front", "required": True}, {"uuid": "2", "name": "Tag", "required": False}]

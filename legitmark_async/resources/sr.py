@@ -15,10 +15,12 @@ from legitmark_async.models import (
     ServiceRequest,
     ServiceRequestDraft,
     ServiceRequestSummary,
+    Side,
 )
 from legitmark_async.options import checked_count
 from legitmark_async.resources._submit import Submission
 from legitmark_async.resources._watch import Watch, checked_seconds
+from legitmark_async.webhooks import MediaRejected, RejectedSide
 
 
 class ServiceRequests:
@@ -180,6 +182,25 @@ class ServiceRequests:
         found = await self._caller.call(_endpoints.get_requirements(uuid, language))
         return await self._caller.call(_endpoints.get_side_groups(uuid, language)) if found is None else found
 
+    async def rejected_sides(self, event: MediaRejected) -> tuple[tuple[RejectedSide, Side | None], ...]:
+        """Find the sides whose photos an event says were rejected, to upload better ones.
+
+        Newer events name the sides in English and tell no ids, so the sides are asked for in English (contract, section
+        10).
+
+        Args:
+            event: What `legitmark_async.webhooks.parse` gave.
+
+        Returns:
+            What was rejected, and the side; None if no side is called so, or several are.
+
+        Raises:
+            NotFoundError: There is no such service request.
+            LegitmarkError: As any call.
+        """
+        known = await self.requirements(event.sr_uuid, language="en")
+        return tuple((rejected, _find_side(known, rejected)) for rejected in event.sides)
+
     async def submit(self, uuid: str) -> ServiceRequest:
         """Submit it for authentication: `POST /api/v2/sr/{uuid}/submit` (contract, section 7.6).
 
@@ -233,3 +254,10 @@ class ServiceRequests:
         checked_seconds("poll", poll)
         watch = Watch(self._caller, uuid, timeout, poll)
         return await watch.run((lambda sr: sr.is_final) if condition is None else condition)
+
+
+def _find_side(requirements: Requirements, rejected: RejectedSide) -> Side | None:
+    try:
+        return requirements.side(rejected.side_uuid or rejected.side or "")
+    except KeyError:
+        return None
