@@ -319,7 +319,7 @@ async def test_submit_within_its_deadline(client: Legitmark, sandbox: Sandbox, s
     sandbox.latency = 0.2
     view = client.with_options(deadline=0.3)
 
-    with pytest.raises(DeadlineExceededError):
+    with pytest.raises(DeadlineExceededError, match=r"did not fit into 0\.3 s"):
         await view.sr.submit(sr.uuid)
 
 

@@ -38,12 +38,14 @@ class Caller:
         retrier: Judges failures.
         on_ambiguous: What to do about a create that may have been carried out.
         deadline: Seconds that a call may take, or None.
+        whole: Seconds that several calls may take together, if this is one of them: what an error tells.
     """
 
     sender: Sender
     retrier: Retrier
     on_ambiguous: OnAmbiguous = "confirm"
     deadline: float | None = None
+    whole: float | None = None
     _confirmer: Confirmer = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -70,7 +72,9 @@ class Caller:
 
     def until(self, instant: float | None) -> "Caller":
         """Return a caller for one of several calls that have to end, together, at an instant of the clock."""
-        return self if instant is None else evolve(self, deadline=max(instant - self.clock(), 0.0))
+        if instant is None:
+            return self
+        return evolve(self, deadline=max(instant - self.clock(), 0.0), whole=self.deadline)
 
     async def call(self, request: Request[T], state: CallState | None = None) -> T:
         """Make a call, and return what its endpoint reads from the answer.
@@ -184,7 +188,7 @@ class Caller:
         error = DeadlineExceededError(
             request.method,
             request.path,
-            deadline=self.deadline or 0.0,
+            deadline=self.whole or self.deadline or 0.0,
             spent=state.spent,
             needed=needed,
             reason=reason,

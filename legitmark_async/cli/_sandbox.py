@@ -74,25 +74,50 @@ class ServerOptions:
     seed: int = 0
 
 
+@Parameter(name="*", group=Group("After submitting", sort_key=2))
+@frozen(kw_only=True)
+class VerdictOptions:
+    """What becomes of service requests that are submitted.
+
+    Attributes:
+        state_pace: Seconds between two states; without it they stay as they are, or are moved at /_sandbox/move.
+        verdict: A verdict and its weight, such as counterfeit=1; repeat it for more. There are authentic, counterfeit,
+            cancelled and rejected (the photos, once). Without it all are authentic.
+        webhook_url: Where events are sent to, on this machine. The first line tells the secret they are signed with.
+    """
+
+    state_pace: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None
+    verdict: Annotated[tuple[str, ...], Parameter(name="--verdict", negative="", show_default=False)] = ()
+    webhook_url: str | None = None
+
+
 _DEFAULT_LIMITS = LimitOptions()
+_DEFAULT_VERDICTS = VerdictOptions()
 _DEFAULT_SERVER = ServerOptions()
 
 
 @command
-async def sandbox(*, server: ServerOptions = _DEFAULT_SERVER, limits: LimitOptions = _DEFAULT_LIMITS) -> int:
+async def sandbox(
+    *,
+    server: ServerOptions = _DEFAULT_SERVER,
+    limits: LimitOptions = _DEFAULT_LIMITS,
+    verdicts: VerdictOptions = _DEFAULT_VERDICTS,
+) -> int:
     """Serve a look-alike of the API until a signal comes."""
     async with contextlib.AsyncExitStack() as stack:
-        served = _build(server, limits)
+        served = _build(server, limits, verdicts)
         try:
             await stack.enter_async_context(served)
         except OSError as error:
             why = os.strerror(error.errno or 0)
             raise ConfigurationError(f"can't listen on port {server.port}: {why}; --port 0 takes a free one") from None
-        write_json({"url": served.url, "api_key": served.api_key, "asset_url": served.asset_url})
+        told = {"url": served.url, "api_key": served.api_key, "asset_url": served.asset_url}
+        write_json(told | ({} if verdicts.webhook_url is None else {"webhook_secret": served.webhook_secret}))
         say("serving a look-alike of the Legitmark API; Ctrl-C stops it")
         await _until_stopped()
-    told = served.ledger
-    say(f"stopped: {told.created} created, {told.duplicates} duplicates, {told.refused} of {told.requests} refused")
+    counts = served.ledger
+    refused = f"{counts.refused} of {counts.requests} refused"
+    say(f"stopped: {counts.created} created, {counts.duplicates} duplicates, {refused}")
     return ALL_DONE
 
 
@@ -102,17 +127,27 @@ async def _until_stopped() -> None:
         await asyncio.Event().wait()
 
 
-def _build(server: ServerOptions, limits: LimitOptions) -> Sandbox:
-    faults = dict(_parse_fault(text) for text in server.fault)
+def _build(server: ServerOptions, limits: LimitOptions, verdicts: VerdictOptions) -> Sandbox:
+    faults = dict(_parse_rate("--fault", "drop-after=0.05", text) for text in server.fault)
+    weights = dict(_parse_rate("--verdict", "counterfeit=1", text) for text in verdicts.verdict)
     try:
-        return Sandbox(limits=limits.build(), faults=faults, latency=server.latency, seed=server.seed, port=server.port)
+        return Sandbox(
+            limits=limits.build(),
+            faults=faults,
+            latency=server.latency,
+            seed=server.seed,
+            port=server.port,
+            state_pace=verdicts.state_pace,
+            verdicts=weights or None,
+            webhook_url=verdicts.webhook_url,
+        )
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
 
 
-def _parse_fault(text: str) -> tuple[str, float]:
+def _parse_rate(option: str, example: str, text: str) -> tuple[str, float]:
     kind, _, rate = text.partition("=")
     try:
         return kind, float(rate)
     except ValueError:
-        raise ConfigurationError(f"--fault takes KIND=RATE, such as drop-after=0.05, not {text!r}") from None
+        raise ConfigurationError(f"{option} takes KIND=RATE, such as {example}, not {text!r}") from None

@@ -10,7 +10,7 @@ from legitmark_async.errors import SignatureError, UnreadableEventError
 from legitmark_async.webhooks._deduplicators import Claimed, Deduplicator, MemoryDeduplicator
 from legitmark_async.webhooks._events import Event
 from legitmark_async.webhooks._parse import dedup_key, parse
-from legitmark_async.webhooks._signature import TOLERANCE, verify
+from legitmark_async.webhooks._signature import TOLERANCE, decode_secrets, verify
 
 OnEvent = Callable[[Event], Awaitable[object]]
 
@@ -35,6 +35,9 @@ class Receiver:
         timeout: Seconds for `on_event`; it is cancelled after them, because the sender would take it for failed and
             send the event again beside it. Let it put longer work into a queue.
         tolerance: Seconds by which the time of a signature may be off.
+
+    Raises:
+        ConfigurationError: The secret is none.
     """
 
     on_event: OnEvent
@@ -46,6 +49,8 @@ class Receiver:
     def __attrs_post_init__(self) -> None:
         if self.secret is None:
             _log.warning("webhooks are taken from anybody: no secret is set")
+        else:
+            decode_secrets(self.secret)
 
     async def receive(self, body: bytes, headers: Mapping[str, str]) -> int:
         """Take one in, and return the status to answer.

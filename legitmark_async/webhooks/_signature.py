@@ -43,9 +43,7 @@ def verify(
         SignatureError: It was not, or a header is missing.
         ConfigurationError: The secret is none.
     """
-    keys = [_decode(each) for each in ([secret] if isinstance(secret, str) else secret)]
-    if not keys:
-        raise ConfigurationError("there is no webhook secret: pass one", problems=["secret"])
+    keys = decode_secrets(secret)
     message_id, timestamp, signatures = _read_headers(headers)
     age = (time.time() if now is None else now) - _seconds(timestamp)
     if not abs(age) <= tolerance:
@@ -76,6 +74,18 @@ def sign(body: bytes, secret: str, *, message_id: str, timestamp: float | None =
     seconds = str(int(time.time() if timestamp is None else timestamp))
     signature = _signature(_decode(secret), message_id, seconds, body).decode()
     return {"svix-id": message_id, "svix-timestamp": seconds, "svix-signature": f"{_VERSION},{signature}"}
+
+
+def decode_secrets(secret: str | Sequence[str]) -> list[bytes]:
+    """Return the keys that one or several secrets stand for.
+
+    Raises:
+        ConfigurationError: One of them is none, or there is none at all.
+    """
+    keys = [_decode(each) for each in ([secret] if isinstance(secret, str) else secret)]
+    if not keys:
+        raise ConfigurationError("there is no webhook secret: pass one", problems=["secret"])
+    return keys
 
 
 _ADVICE = "it may be a repeat by somebody else, or a clock is wrong"

@@ -53,3 +53,23 @@ def test_stdout_that_nobody_reads(start: Start) -> None:
     _, words = process.communicate(timeout=10)
 
     assert (process.returncode, words) == (1, b"")
+
+
+def test_verdicts(legitmark: Run, start: Start) -> None:
+    """Events go to a listener, signed with the secret that is told; what can't be is told with exit status 2."""
+    listening = start("webhook", "listen", "--port", "0")
+    assert listening.stdout is not None
+    url = json.loads(listening.stdout.readline())["url"]
+    serving = start("sandbox", "--port", "0", "--webhook-url", url, "--state-pace", "0.1", "--verdict", "counterfeit=1")
+    assert serving.stdout is not None
+    told = json.loads(serving.stdout.readline())
+    around = {"LEGITMARK_BASE_URL": told["url"], "LEGITMARK_API_KEY": told["api_key"]}
+    created = legitmark("create", "--reference-id", "R", "--category", "Bag", "--type", "Tote", **around)
+    body = json.dumps({"sr_uuid": json.loads(created.stdout)["uuid"], "primary": "CANCELLED"}).encode()
+    with urllib.request.urlopen(f"{told['url']}/_sandbox/move", body, timeout=5):  # noqa: S310  # loopback
+        events = sorted(json.loads(listening.stdout.readline())["event_type"] for _ in range(2))
+
+    assert told["webhook_secret"].startswith("whsec_")
+    assert events == ["invalidate_sr", "state_change"]
+    for words in (("--webhook-url", "https://example.com"), ("--verdict", "lost=1"), ("--verdict", "authentic")):
+        assert legitmark("sandbox", "--port", "0", *words).returncode == 2

@@ -20,7 +20,7 @@ from aiohttp import web
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from legitmark_async import Legitmark, ServiceRequestDraft, webhooks
+from legitmark_async import ConfigurationError, Legitmark, ServiceRequestDraft, webhooks
 from legitmark_async.sandbox import Sandbox
 from legitmark_async.webhooks import (
     AsgiApp,
@@ -214,6 +214,14 @@ async def test_without_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     assert [await receiver.receive(BODY, {}) for _ in range(2)] == [200, 200]
     assert len(events.seen) == 2
     assert "no secret is set" in caplog.text
+
+
+def test_bad_secret() -> None:
+    """A secret that is none is told when the service starts, and not when the first webhook comes."""
+    secrets: tuple[str | list[str], ...] = ("sesame", [])
+    for secret in secrets:
+        with pytest.raises(ConfigurationError, match="secret"):
+            Receiver(Events(), secret)
 
 
 def test_secret_is_hidden() -> None:
