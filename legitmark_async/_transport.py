@@ -6,14 +6,14 @@ import platform
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import PackageNotFoundError, version
-from typing import TypeVar, cast
+from typing import BinaryIO, TypeVar, cast
 
 import aiohttp
 from attrs import define, field
 from multidict import istr
 from yarl import URL
 
-from legitmark_async._wire import Presigned, Request, Response
+from legitmark_async._wire import Request, Response
 from legitmark_async.errors import (
     AttemptTimeoutError,
     ConfigurationError,
@@ -25,7 +25,6 @@ from legitmark_async.errors import (
 from legitmark_async.options import Random, Secret, Timeouts
 
 T = TypeVar("T")
-_Asked = AbstractAsyncContextManager[aiohttp.ClientResponse]
 
 # A gzip of 200 KB can become 200 MB, so the limit is on what comes out of it.
 LARGEST_BODY = 16 * 1024 * 1024
@@ -187,10 +186,39 @@ class Transport:
             TransportError: There is no complete answer; the class and `maybe_processed` tell how far it got.
             MalformedResponseError: The answer is larger than `LARGEST_BODY`.
         """
+        presigned = request.presigned
+        content = None if presigned is None else await asyncio.to_thread(presigned.content.open)
+        try:
+            async with self._ask(request, request_id, headers, content) as answer:
+                body = await answer.content.readany()
+                if not answer.content.at_eof():
+                    body = await _read_on(answer, body, request, request_id)
+                return Response(answer.status, answer.headers, body, _request_id(answer) or request_id)
+        except _TRANSLATED as error:
+            translated = self._translate(request, error)
+        finally:
+            if content is not None:
+                content.close()
+        # Raised out here, so that no frame of aiohttp, with its buffers, hangs on it.
+        raise translated
+
+    def _ask(
+        self, request: Request[T], request_id: str, headers: Mapping[str, str], content: BinaryIO | None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        session = self.require_open()
         if request.presigned is not None:
-            return await self._upload(request, request.presigned, request_id)
+            bare = cast("aiohttp.ClientSession", self._bare)  # it is open as long as the other
+            return bare.put(
+                # As it is: quoting it anew would break its signature.
+                URL(request.presigned.url, encoded=True),
+                data=content,
+                headers=request.presigned.headers,
+                timeout=self._upload_timeout,
+                allow_redirects=False,
+                raise_for_status=False,
+            )
         base = self.asset_url if request.site == "asset" else self.base_url
-        asked = self.require_open().request(
+        return session.request(
             request.method,
             base + request.path,
             data=request.body,
@@ -199,34 +227,6 @@ class Transport:
             allow_redirects=False,
             raise_for_status=False,
         )
-        return await self._receive(request, asked, request_id)
-
-    async def _upload(self, request: Request[T], presigned: Presigned, request_id: str) -> Response:
-        self.require_open()
-        session = cast("aiohttp.ClientSession", self._bare)  # it is open as long as the other
-        with await asyncio.to_thread(presigned.content.open) as content:
-            asked = session.put(
-                # As it is: quoting it anew would break its signature.
-                URL(presigned.url, encoded=True),
-                data=content,
-                headers=presigned.headers,
-                timeout=self._upload_timeout,
-                allow_redirects=False,
-                raise_for_status=False,
-            )
-            return await self._receive(request, asked, request_id)
-
-    async def _receive(self, request: Request[T], asked: _Asked, request_id: str) -> Response:
-        try:
-            async with asked as answer:
-                body = await answer.content.readany()
-                if not answer.content.at_eof():
-                    body = await _read_on(answer, body, request, request_id)
-                return Response(answer.status, answer.headers, body, _request_id(answer) or request_id)
-        except _TRANSLATED as error:
-            translated = self._translate(request, error)
-        # Raised out here, so that no frame of aiohttp, with its buffers, hangs on it.
-        raise translated
 
     def _translate(self, request: Request[T], error: BaseException) -> TransportError:
         call = (request.method, request.path)

@@ -1,6 +1,7 @@
 """A call and its answer as they stand between the endpoints and the transport."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import BinaryIO, Generic, Literal, Protocol, TypeVar
 
 from attrs import field, frozen
@@ -25,6 +26,9 @@ class Headers(Protocol):
         ...
 
     def __contains__(self, key: object, /) -> bool: ...
+
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Content(Protocol):
@@ -78,7 +82,7 @@ class Request(Generic[T]):
     claim: Claim | None = None
     absences: frozenset[int] = frozenset()
     site: Site = "api"
-    headers: Mapping[str, str] = field(factory=dict[str, str])
+    headers: Mapping[str, str] = NOTHING
     bodiless: bool = False
     presigned: Presigned | None = None
 

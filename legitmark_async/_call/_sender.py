@@ -12,14 +12,13 @@ from legitmark_async._call._state import WAITING, CallState
 from legitmark_async._headers import ServerClock
 from legitmark_async._pacer import Lane, Pacer, Refusal, Turn
 from legitmark_async._transport import Transport
-from legitmark_async._wire import Request
+from legitmark_async._wire import NOTHING, Request
 from legitmark_async.errors import LegitmarkError, RateLimitError, ResponseError, ServerError, TransportError
 from legitmark_async.options import Clock
 
 T = TypeVar("T")
 
 _log = logging.getLogger("legitmark_async")
-_NOTHING: Mapping[str, str] = {}
 
 
 @define(eq=False)
@@ -39,7 +38,7 @@ class Sender:
     pacer: Pacer
     server_clock: ServerClock
     clock: Clock
-    headers: Mapping[str, str] = _NOTHING
+    headers: Mapping[str, str] = NOTHING
     lane: Lane = Lane.INTERACTIVE
 
     async def send(self, request: Request[T], state: CallState, deadline: float) -> T:
@@ -56,7 +55,7 @@ class Sender:
             now = self.clock()
         state.begin(self.transport.next_request_id(), now)
         try:
-            response = await self.transport.send(request, state.request_id, {**self.headers, **request.headers})
+            response = await self.transport.send(request, state.request_id, self._headers_of(request))
         except BaseException as error:
             self._fail(request, state, turn, error)
             raise
@@ -81,6 +80,9 @@ class Sender:
         _, reason = self.pacer.wait(request.endpoint)
         state.reason = reason or state.reason or "requests in flight"
         return await self.pacer.acquire(self.lane, request.endpoint, first=state.verdict is not None, deadline=deadline)
+
+    def _headers_of(self, request: Request[T]) -> Mapping[str, str]:
+        return {**self.headers, **request.headers} if request.headers else self.headers
 
     def _fail(self, request: Request[T], state: CallState, turn: Turn, error: BaseException) -> None:
         # Whatever it is: a turn that nobody gives back is lost to all.
