@@ -1,10 +1,14 @@
 """Parts of requests that several endpoints have. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 from urllib.parse import quote
 
+from legitmark_async._wire import Request
 from legitmark_async.errors import ConfigurationError
 from legitmark_async.options import checked_language
+
+T = TypeVar("T")
 
 _STEPS = frozenset({".", ".."})
 
@@ -30,3 +34,27 @@ def encode_language(language: str | None) -> Mapping[str, str]:
         ConfigurationError: The API doesn't speak it.
     """
     return {} if checked_language(language) is None else {"Accept-Language": str(language)}
+
+
+def encode_get(
+    path: str, read: Callable[[object], T], *, endpoint: str | None = None, language: str | None = None
+) -> Request[T]:
+    """Return a GET, which may be repeated.
+
+    Args:
+        path: With its query.
+        read: Reads the answer.
+        endpoint: What limits of one endpoint count together; the path itself if None.
+        language: Of its names.
+
+    Raises:
+        ConfigurationError: The API doesn't speak the language.
+    """
+    return Request(
+        method="GET",
+        path=path,
+        endpoint=path if endpoint is None else endpoint,
+        repeatable=True,
+        headers=encode_language(language),
+        read=read,
+    )

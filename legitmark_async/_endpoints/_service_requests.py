@@ -8,7 +8,7 @@ from attrs import evolve
 
 from legitmark_async import _codec
 from legitmark_async._claim import Claim, Sighting
-from legitmark_async._endpoints._parts import encode_language, encode_segment
+from legitmark_async._endpoints._parts import encode_get, encode_segment
 from legitmark_async._wire import Request
 from legitmark_async.errors import ConfigurationError, draft_error
 from legitmark_async.models import (
@@ -62,13 +62,11 @@ def get_service_request(
     Raises:
         ConfigurationError: The id is none, or there is no such flag or language.
     """
-    return Request(
-        method="GET",
-        path=f"{CREATE}/{encode_segment('uuid', uuid)}{_encode_flags(include)}",
+    return encode_get(
+        f"{CREATE}/{encode_segment('uuid', uuid)}{_encode_flags(include)}",
+        _read_service_request,
         endpoint=f"{CREATE}/",
-        repeatable=True,
-        headers=encode_language(language),
-        read=_read_service_request,
+        language=language,
     )
 
 
@@ -78,13 +76,7 @@ def find_service_request(identifier: str) -> Request[ServiceRequestSummary]:
     Raises:
         ConfigurationError: The identifier can't be looked up.
     """
-    return Request(
-        method="GET",
-        path=FIND + encode_segment("identifier", identifier),
-        endpoint=FIND,
-        repeatable=True,
-        read=_read_summary,
-    )
+    return encode_get(FIND + encode_segment("identifier", identifier), _read_summary, endpoint=FIND)
 
 
 def sight_service_request(identifier: str) -> Request[Sighting | None]:
@@ -117,13 +109,7 @@ def get_progress(uuid: str) -> Request[Progress]:
     Raises:
         ConfigurationError: The id is none.
     """
-    return Request(
-        method="GET",
-        path=f"{PROGRESS}?sr_id={encode_segment('uuid', uuid)}",
-        endpoint=PROGRESS,
-        repeatable=True,
-        read=_read_progress,
-    )
+    return encode_get(f"{PROGRESS}?sr_id={encode_segment('uuid', uuid)}", _read_progress, endpoint=PROGRESS)
 
 
 def get_requirements(uuid: str, language: str | None = None) -> Request[Requirements | None]:
@@ -132,13 +118,11 @@ def get_requirements(uuid: str, language: str | None = None) -> Request[Requirem
     Raises:
         ConfigurationError: The id is none, or there is no such language.
     """
-    return Request(
-        method="GET",
-        path=f"{CREATE}/{encode_segment('uuid', uuid)}{_encode_flags(_REQUIREMENTS)}",
+    return encode_get(
+        f"{CREATE}/{encode_segment('uuid', uuid)}{_encode_flags(_REQUIREMENTS)}",
+        _read_requirements,
         endpoint=f"{CREATE}/",
-        repeatable=True,
-        headers=encode_language(language),
-        read=_read_requirements,
+        language=language,
     )
 
 
@@ -148,13 +132,11 @@ def get_side_groups(uuid: str, language: str | None = None) -> Request[Requireme
     Raises:
         ConfigurationError: The id is none, or there is no such language.
     """
-    return Request(
-        method="GET",
-        path=f"{CREATE}/{encode_segment('uuid', uuid)}/side-groups",
+    return encode_get(
+        f"{CREATE}/{encode_segment('uuid', uuid)}/side-groups",
+        _read_side_groups,
         endpoint=f"{CREATE}/side-groups",
-        repeatable=True,
-        headers=encode_language(language),
-        read=_read_side_groups,
+        language=language,
     )
 
 

@@ -7,7 +7,7 @@ from attrs import AttrsInstance
 
 from legitmark_async import _codec
 from legitmark_async._endpoints._pages import Listing
-from legitmark_async._endpoints._parts import encode_language, encode_segment
+from legitmark_async._endpoints._parts import encode_get, encode_segment
 from legitmark_async._endpoints._raw import Parameters
 from legitmark_async._wire import Request
 from legitmark_async.models import Brand, Category, ItemModel, ItemType, Service
@@ -28,14 +28,7 @@ def get_tree(language: str | None = None) -> Request[tuple[Category, ...]]:
         ConfigurationError: There is no such language.
     """
     path = f"{CATEGORIES}/tree"
-    return Request(
-        method="GET",
-        path=path,
-        endpoint=path,
-        repeatable=True,
-        headers=encode_language(language),
-        read=lambda payload: _read_rows(payload, ("data", "categories"), Category),
-    )
+    return encode_get(path, lambda payload: _read_rows(payload, ("data", "categories"), Category), language=language)
 
 
 def get_category(uuid: str, language: str | None = None) -> Request[Category]:
@@ -74,13 +67,11 @@ def get_brands_of(
         ConfigurationError: The id is none, or there is no such language.
     """
     query = "?include_inactive=true" if include_inactive else ""
-    return Request(
-        method="GET",
-        path=f"{TYPES}/{encode_segment('type_uuid', type_uuid)}/brands{query}",
+    return encode_get(
+        f"{TYPES}/{encode_segment('type_uuid', type_uuid)}/brands{query}",
+        lambda payload: _read_rows(payload, ("data", "brands"), Brand),
         endpoint=f"{TYPES}/brands",
-        repeatable=True,
-        headers=encode_language(language),
-        read=lambda payload: _read_rows(payload, ("data", "brands"), Brand),
+        language=language,
     )
 
 
@@ -125,14 +116,7 @@ def _get_one(path: str, uuid: str, language: str | None, key: str, cls: type[M])
         told = payload.get(key) if isinstance(payload, dict) else None
         return _codec.structure(told, cls, f"$.{key}")
 
-    return Request(
-        method="GET",
-        path=f"{path}/{encode_segment('uuid', uuid)}",
-        endpoint=f"{path}/",
-        repeatable=True,
-        headers=encode_language(language),
-        read=read,
-    )
+    return encode_get(f"{path}/{encode_segment('uuid', uuid)}", read, endpoint=f"{path}/", language=language)
 
 
 def _read_rows(payload: object, keys: tuple[str, ...], cls: type[M]) -> tuple[M, ...]:

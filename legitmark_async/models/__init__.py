@@ -11,7 +11,7 @@ from legitmark_async.models.item import ItemDetails, Reference
 from legitmark_async.models.limits import Limit, LimitType, RateLimit
 from legitmark_async.models.service_request import ServiceRequest, ServiceRequestSummary, Summary
 from legitmark_async.models.sides import MediaVersion, Progress, Requirements, Side, Sides
-from legitmark_async.models.state import PrimaryState, State, SupplementState
+from legitmark_async.models.state import PrimaryState, State, Stated, SupplementState
 from legitmark_async.models.taxonomy import Brand, Category, ItemModel, ItemType, Service
 from legitmark_async.models.upload import Upload
 
@@ -40,6 +40,7 @@ __all__ = [
     "Side",
     "Sides",
     "State",
+    "Stated",
     "Summary",
     "SupplementState",
     "Upload",

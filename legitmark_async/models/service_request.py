@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from legitmark_async.models.item import ItemDetails
 from legitmark_async.models.sides import Sides
-from legitmark_async.models.state import PrimaryState, State
+from legitmark_async.models.state import PrimaryState, State, Stated
 
 
 @frozen(kw_only=True)
@@ -44,7 +44,7 @@ class Summary:
 
 
 @frozen(kw_only=True)
-class ServiceRequest:
+class ServiceRequest(Stated):
     """A service request as the API tells it (contract, sections 7.1 and 7.2).
 
     Only `uuid` is sure to be there. Any other field is None if the answer doesn't have it or has it in a form that
@@ -94,31 +94,6 @@ class ServiceRequest:
     updated_at: datetime | None = None
     drafted_at: datetime | None = None
     raw: Mapping[str, Any] = field(factory=dict[str, Any], eq=False, repr=False)
-
-    @property
-    def is_final(self) -> bool:
-        """As `State.is_final`."""
-        return self.state.is_final
-
-    @property
-    def is_authentic(self) -> bool:
-        """As `State.is_authentic`."""
-        return self.state.is_authentic
-
-    @property
-    def is_counterfeit(self) -> bool:
-        """As `State.is_counterfeit`."""
-        return self.state.is_counterfeit
-
-    @property
-    def is_cancelled(self) -> bool:
-        """As `State.is_cancelled`."""
-        return self.state.is_cancelled
-
-    @property
-    def needs_resubmission(self) -> bool:
-        """As `State.needs_resubmission`."""
-        return self.state.needs_resubmission
 
 
 @frozen(kw_only=True)

@@ -66,3 +66,36 @@ class State:
     def needs_resubmission(self) -> bool:
         """Whether photos were rejected: upload better ones and submit again."""
         return self.primary == PrimaryState.QC and self.supplement == SupplementState.REJECTED
+
+
+class Stated:
+    """What has a state, and tells what it means: service requests, and the events of webhooks."""
+
+    __slots__ = ()
+
+    state: State
+
+    @property
+    def is_final(self) -> bool:
+        """As `State.is_final`."""
+        return self.state.is_final
+
+    @property
+    def is_authentic(self) -> bool:
+        """As `State.is_authentic`."""
+        return self.state.is_authentic
+
+    @property
+    def is_counterfeit(self) -> bool:
+        """As `State.is_counterfeit`."""
+        return self.state.is_counterfeit
+
+    @property
+    def is_cancelled(self) -> bool:
+        """As `State.is_cancelled`."""
+        return self.state.is_cancelled
+
+    @property
+    def needs_resubmission(self) -> bool:
+        """As `State.needs_resubmission`."""
+        return self.state.needs_resubmission

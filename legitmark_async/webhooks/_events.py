@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from legitmark_async.models import State
+from legitmark_async.models import State, Stated
 
 
 @frozen(kw_only=True)
@@ -44,7 +44,7 @@ class InvalidationReason:
 
 
 @frozen(kw_only=True)
-class _Event:
+class _Event(Stated):
     """What all events have."""
 
     event_type: str
@@ -52,31 +52,6 @@ class _Event:
     timestamp: datetime | None = None
     state: State = field(factory=State)
     raw: Mapping[str, Any] = field(factory=dict[str, Any], eq=False, repr=False)
-
-    @property
-    def is_final(self) -> bool:
-        """As `State.is_final`."""
-        return self.state.is_final
-
-    @property
-    def is_authentic(self) -> bool:
-        """As `State.is_authentic`."""
-        return self.state.is_authentic
-
-    @property
-    def is_counterfeit(self) -> bool:
-        """As `State.is_counterfeit`."""
-        return self.state.is_counterfeit
-
-    @property
-    def is_cancelled(self) -> bool:
-        """As `State.is_cancelled`."""
-        return self.state.is_cancelled
-
-    @property
-    def needs_resubmission(self) -> bool:
-        """As `State.needs_resubmission`."""
-        return self.state.needs_resubmission
 
 
 @frozen(kw_only=True)
