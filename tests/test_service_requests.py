@@ -262,6 +262,16 @@ async def test_submit_too_early(client: Legitmark, sr: ServiceRequest) -> None:
         await client.sr.submit(sr.uuid)
 
 
+async def test_submit_with_stale_reads() -> None:
+    """A conflict with a submission that reads don't show yet is waited out, and nothing is sent twice."""
+    draft, submitted = ({"sr": {"uuid": "u", "state": {"primary": primary}}} for primary in ("DRAFT", "QC"))
+    conflict = {"success": False, "error": {"code": 409, "message": "It is submitted already"}}
+    async with answering(draft, conflict, {"progress": {"met": True}}, draft, draft, submitted) as client:
+        found = await client.with_options(retry=QUICK).sr.submit("u")
+
+    assert found.state.primary == PrimaryState.QC
+
+
 async def test_submit_after_rejection(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest) -> None:
     """One whose photos were rejected is submitted once more."""
     await upload_all(client, sr)

@@ -48,10 +48,17 @@ class Submission:
             if not (error.maybe_processed or isinstance(error, (ConflictError, InvalidRequestError))):
                 raise
             failure = error
-        found = await self._look(patient=failure.maybe_processed)
+        found = await self._look(patient=await self._may_be_done(failure))
         if found is None and not failure.retryable:
             raise failure
         return found or failure
+
+    async def _may_be_done(self, failure: LegitmarkError) -> bool:
+        if not isinstance(failure, ConflictError):
+            return failure.maybe_processed
+        # It may conflict with a submission before, which a stale read doesn't show yet; or photos are missing.
+        progress = await self.caller.until(self.ends_at).call(_endpoints.get_progress(self.uuid))
+        return progress.met is not False
 
     async def _read(self) -> ServiceRequest:
         return await self.caller.until(self.ends_at).call(_endpoints.get_service_request(self.uuid))
