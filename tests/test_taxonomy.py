@@ -259,7 +259,7 @@ async def test_resolve_brand_and_model(client: Legitmark, sandbox: Sandbox) -> N
     hermes = await client.taxonomy.resolve(category="Bag", type="Crossbody", brand="HERMES")
     for _ in range(3):
         await client.taxonomy.resolve(category="Bag", type="Crossbody", brand="a lange & sohne")
-    shoe = await client.taxonomy.resolve(category="Footwear", type="Sneakers", brand="Nike", model="air max 90")
+    shoe = await client.taxonomy.resolve(category="Footwear", type="Sneakers", brand="Nike", model="AirMax 90")
 
     assert hermes.brand is not None
     assert hermes.problems() == shoe.problems() == ()
@@ -286,8 +286,8 @@ async def test_resolve_of_uuids_asks_nothing(client: Legitmark, sandbox: Sandbox
         ),
         ({"category": "Bag", "type": "Tote", "brand": "Guci"}, "item.brand: 'Guci' is none of the brands of Tote; did"),
         (
-            {"category": "Footwear", "type": "Sneakers", "brand": "Nike", "model": "zzz"},
-            "item.model: 'zzz' is none of the models of Nike; there are none",
+            {"category": "Footwear", "type": "Sneakers", "brand": "Nike", "model": "Airmx 7"},
+            "item.model: 'Airmx 7' is none of the models of Nike; did you mean 'Air Max 7'",
         ),
     ],
 )

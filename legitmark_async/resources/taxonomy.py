@@ -259,8 +259,10 @@ class Taxonomy:
             row = _find(await self._brands_of(kind.uuid), brand, "brand", f"brands of {kind.name}")
             brand_uuid, label = row.uuid, row.name
         if model is not None and not is_uuid(model):
-            pages = self.models(search=model, type=kind.uuid, brand=brand_uuid)
-            models = [each async for each in pages]
+            models = [each async for each in self.models(search=model, type=kind.uuid, brand=brand_uuid)]
+            if not models and brand_uuid is not None:
+                # The API's own search may be stricter than ours, and tells of nothing that is near.
+                models = [each async for each in self.models(type=kind.uuid, brand=brand_uuid)]
             model = _find(models, model, "model", f"models of {label or kind.name}").uuid
         return Item(found.uuid, kind.uuid, brand_uuid, model)
 
