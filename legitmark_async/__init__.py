@@ -41,6 +41,7 @@ from legitmark_async.errors import (
     TransportError,
     UnreadableEventError,
     WebhookError,
+    WorkflowError,
 )
 from legitmark_async.journal import JournalReader
 from legitmark_async.models import (
@@ -74,6 +75,7 @@ from legitmark_async.models import (
 )
 from legitmark_async.options import RetryPolicy, Timeouts
 from legitmark_async.resources import NotUploaded, Uploaded, UploadProgress, UploadRun
+from legitmark_async.workflow import authenticate
 
 __all__ = [
     "Attempt",
@@ -141,6 +143,8 @@ __all__ = [
     "UploadRun",
     "Uploaded",
     "WebhookError",
+    "WorkflowError",
+    "authenticate",
     "read_csv",
     "read_jsonl",
 ]

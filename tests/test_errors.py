@@ -34,6 +34,7 @@ from legitmark_async.errors import (
     TransportError,
     UnreadableEventError,
     WebhookError,
+    WorkflowError,
     describe_limit,
     error_class,
     redact,
@@ -58,6 +59,7 @@ PARENTS: dict[type[LegitmarkError], type[Exception]] = {
     MalformedResponseError: LegitmarkError,
     OutcomeUnknownError: LegitmarkError,
     PhotoError: ConfigurationError,
+    WorkflowError: LegitmarkError,
     JournalError: LegitmarkError,
     WebhookError: LegitmarkError,
     SignatureError: WebhookError,
@@ -152,6 +154,10 @@ MAKERS: dict[type[LegitmarkError], tuple[Callable[[], LegitmarkError], str]] = {
         "POST /api/v2/sr answered 200 with a body that can't be read: $.sr is missing; $.x is null",
     ),
     PhotoError: (lambda: PhotoError("photo: is empty", problems=["photo: is empty"]), "photo: is empty"),
+    WorkflowError: (
+        lambda: WorkflowError("u", "upload", "no photo for 'Front'"),
+        "service request u got stuck at upload: no photo for 'Front'",
+    ),
     JournalError: (
         lambda: JournalError("run.db", "can't write to it: disk is full"),
         "journal 'run.db': can't write to it: disk is full",

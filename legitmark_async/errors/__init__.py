@@ -18,6 +18,7 @@ LegitmarkError                      retryable, attempts, request_id, maybe_proce
 │   └── ServerError                 5xx
 ├── MalformedResponseError          a success that can't be read
 ├── OutcomeUnknownError             a create that may or may not have happened
+├── WorkflowError                   an item that got stuck on its way to its verdict
 ├── JournalError                    the journal of a bulk run can't be opened, read or written
 └── WebhookError
     ├── SignatureError              not from Legitmark, or too old
@@ -37,6 +38,7 @@ from legitmark_async.errors._base import (
     SignatureError,
     UnreadableEventError,
     WebhookError,
+    WorkflowError,
     draft_error,
 )
 from legitmark_async.errors._response import (
@@ -82,6 +84,7 @@ __all__ = [
     "TransportError",
     "UnreadableEventError",
     "WebhookError",
+    "WorkflowError",
     "describe_limit",
     "draft_error",
     "error_class",

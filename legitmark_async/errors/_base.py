@@ -157,6 +157,27 @@ class OutcomeUnknownError(LegitmarkError):
         return f"service request {self.reference_id!r} may or may not have been created{why}{looked}"
 
 
+class WorkflowError(LegitmarkError):
+    """An item that got stuck on its way, after its service request was created; the cause tells more.
+
+    Mend what is wrong, and go on with the same call and `sr_uuid` instead of the draft.
+
+    Attributes:
+        sr_uuid: Id of the service request.
+        step: Where it got stuck: `requirements`, `upload`, `progress`, `submit` or `verdict`.
+        problem: What is wrong.
+    """
+
+    def __init__(self, sr_uuid: str, step: str, problem: str) -> None:
+        super().__init__(sr_uuid, step, problem)
+        self.sr_uuid = sr_uuid
+        self.step: str = str(step)
+        self.problem = problem
+
+    def _sentence(self) -> str:
+        return f"service request {self.sr_uuid} got stuck at {self.step}: {self.problem}"
+
+
 class WebhookError(LegitmarkError):
     """Something is wrong with a webhook.
 

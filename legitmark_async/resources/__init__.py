@@ -1,6 +1,6 @@
 """The API by resource: one method an endpoint."""
 
-from legitmark_async.resources._content import Photo
+from legitmark_async.resources._content import Photo, look_at
 from legitmark_async.resources._pages import Pages
 from legitmark_async.resources._shelf import Shelf
 from legitmark_async.resources._uploads import NotUploaded, Uploaded, UploadOutcome, UploadProgress, UploadRun
@@ -20,4 +20,5 @@ __all__ = [
     "UploadProgress",
     "UploadRun",
     "Uploaded",
+    "look_at",
 ]

@@ -1,0 +1,156 @@
+"""One item, the whole way: each step finds out what is done already, so that it goes on where it got stuck."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from photo_samples import make_jpeg, make_png
+
+from legitmark_async import (
+    ConfigurationError,
+    DeadlineExceededError,
+    Legitmark,
+    PhotoError,
+    PrimaryState,
+    RetryPolicy,
+    ServiceRequestDraft,
+    WorkflowError,
+    authenticate,
+)
+from legitmark_async.sandbox import Sandbox
+
+SIDES = ("Front", "back", "Base", "Interior Label", "Hardware Engraving", "Serial Number")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> dict[str, Any]:
+    """A photo for each side of a bag that needs one: paths, bytes and an open file."""
+    path = tmp_path / "photo"
+    path.write_bytes(make_png())
+    return {**dict.fromkeys(SIDES[:4], path), SIDES[4]: make_jpeg(), SIDES[5]: io.BytesIO(make_png())}
+
+
+async def test_the_whole_way(
+    client: Legitmark, sandbox: Sandbox, draft: ServiceRequestDraft, photos: dict[str, Any]
+) -> None:
+    """An item is created, photographed and submitted by one call; again, by its UUID, nothing is done twice."""
+    submitted = await authenticate(client, draft, photos)
+    again = await authenticate(client, submitted.uuid, photos)
+
+    assert submitted.state == again.state
+    assert submitted.state.primary == PrimaryState.QC
+    ledger = sandbox.ledger
+    assert (ledger.created, ledger.photos, ledger.submitted) == (1, 6, 1)
+
+
+async def test_to_the_verdict(draft: ServiceRequestDraft, photos: dict[str, Any]) -> None:
+    """With the verdict it is waited for; rejected photos end the wait, and the same call takes them again."""
+    async with (
+        Sandbox(state_pace=0.01, verdicts={"rejected": 1}) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url) as client,
+    ):
+        rejected = await authenticate(client, draft, photos, verdict=True, poll=0.01)
+        photos[SIDES[5]] = make_png()
+        judged = await authenticate(client, rejected.uuid, photos, verdict=True, poll=0.01, timeout=20)
+
+    assert rejected.needs_resubmission
+    assert judged.is_authentic
+    assert (sandbox.ledger.created, sandbox.ledger.photos, sandbox.ledger.submitted) == (1, 12, 2)
+
+
+async def test_no_verdict_in_time(client: Legitmark, draft: ServiceRequestDraft, photos: dict[str, Any]) -> None:
+    """A verdict that doesn't come in time is told with the step, and what it waited for."""
+    with pytest.raises(WorkflowError, match=r"got stuck at verdict: .*QC/PENDING") as caught:
+        await authenticate(client, draft, photos, verdict=True, timeout=0.05, poll=0.01)
+
+    assert caught.value.step == "verdict"
+    assert isinstance(caught.value.__cause__, DeadlineExceededError)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (
+            {"Front": b"no photo", "back": "nowhere.jpg"},
+            r"Front: photo: is no photo.*; back: photo: 'nowhere\.jpg' can't",
+        ),
+        ({"Front": make_png(10, 10)}, "Front: photo: is 10 x 10 pixels"),
+    ],
+)
+async def test_bad_photos(  # fixtures
+    client: Legitmark,
+    sandbox: Sandbox,
+    draft: ServiceRequestDraft,
+    photos: dict[str, Any],
+    change: dict[str, Any],
+    problem: str,
+) -> None:
+    """Photos that can't be uploaded are told, all of them, before anything is sent."""
+    with pytest.raises(PhotoError, match=problem):
+        await authenticate(client, draft, photos | change)
+
+    assert not sandbox.requests_seen
+
+
+async def test_bad_draft(client: Legitmark, sandbox: Sandbox, photos: dict[str, Any]) -> None:
+    """So is a draft that is wrong."""
+    with pytest.raises(ConfigurationError, match="reference_id"):
+        await authenticate(client, ServiceRequestDraft("", None), photos)  # type: ignore[arg-type]  # wrong on purpose
+
+    assert not sandbox.requests_seen
+
+
+async def test_wrong_sides(
+    client: Legitmark, sandbox: Sandbox, draft: ServiceRequestDraft, photos: dict[str, Any]
+) -> None:
+    """Sides that aren't there, and those that lack a photo, are told before any photo is sent; then it goes on."""
+    wrong = {name: photo for name, photo in photos.items() if name != "Base"} | {"Bass": make_png()}
+
+    with pytest.raises(WorkflowError, match=r"no side 'Bass'; did you mean 'Base'.*; no photo for 'Base'") as caught:
+        await authenticate(client, draft, wrong)
+    photos_before = sandbox.ledger.photos
+    submitted = await authenticate(client, caught.value.sr_uuid, photos)
+
+    assert (caught.value.step, photos_before) == ("requirements", 0)
+    assert (submitted.uuid, sandbox.ledger.created) == (caught.value.sr_uuid, 1)
+
+
+async def test_failed_upload(
+    client: Legitmark, sandbox: Sandbox, draft: ServiceRequestDraft, photos: dict[str, Any]
+) -> None:
+    """A photo that can't be sent stops it at its step; what was uploaded is not uploaded again."""
+    view = client.with_options(retry=RetryPolicy(attempts=1))
+    sandbox.set_faults({"refuse": 1.0})
+    sandbox.strikes = lambda path: path.endswith(".jpg")
+
+    with pytest.raises(WorkflowError, match=r"got stuck at upload: .*SlowDown") as caught:
+        await authenticate(view, draft, photos)
+    sandbox.set_faults({})
+    photos[SIDES[5]] = make_png()
+    await authenticate(view, caught.value.sr_uuid, photos)
+
+    assert (sandbox.ledger.photos, sandbox.ledger.created, sandbox.ledger.submitted) == (6, 1, 1)
+
+
+async def test_photos_that_are_not_counted(
+    client: Legitmark, sandbox: Sandbox, draft: ServiceRequestDraft, photos: dict[str, Any]
+) -> None:
+    """If the API can't count the photos, it is submitted all the same, for the API to judge."""
+    sandbox.set_s3_fault(True)
+
+    assert (await authenticate(client, draft, photos)).state.primary == PrimaryState.QC
+
+
+@pytest.mark.parametrize("fault", ["drop-after", "error-after", "truncate", "garbage", "drop-before"])
+async def test_faults(
+    client: Legitmark, sandbox: Sandbox, draft: ServiceRequestDraft, photos: dict[str, Any], fault: str
+) -> None:
+    """Under faults everywhere the item arrives, created and submitted once."""
+    sandbox.set_faults({fault: 0.2})
+    view = client.with_options(retry=RetryPolicy(attempts=20, base=0.001, confirm_pauses=(0.001, 0.001)))
+
+    submitted = await authenticate(view, draft, photos)
+
+    assert submitted.state.primary == PrimaryState.QC
+    assert (sandbox.ledger.duplicates, sandbox.ledger.submitted) == (0, 1)
