@@ -181,6 +181,7 @@ async def test_requirements(client: Legitmark, sandbox: Sandbox, sr: ServiceRequ
     after = await client.sr.requirements(sr.uuid)
 
     assert requirements.side(front.uuid.upper()) is front
+    assert requirements.side("serial-number") is requirements.side("Serial Number")
     assert (len(requirements.missing), len(after.missing)) == (6, 5)
     assert after.side("front").uploaded
     assert after.progress is not None

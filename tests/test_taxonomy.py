@@ -25,8 +25,8 @@ from legitmark_async import (
     read_csv,
 )
 from legitmark_async.models import Brand
+from legitmark_async.models._names import UnknownNameError, find_named, fold
 from legitmark_async.resources import Shelf
-from legitmark_async.resources._names import UnknownNameError, find_named, fold
 from legitmark_async.sandbox import Sandbox
 
 # What a test passes on purpose although it isn't what is asked for.

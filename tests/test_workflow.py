@@ -107,7 +107,9 @@ async def test_wrong_sides(
     """Sides that aren't there, and those that lack a photo, are told before any photo is sent; then it goes on."""
     wrong = {name: photo for name, photo in photos.items() if name != "Base"} | {"Bass": make_png()}
 
-    with pytest.raises(WorkflowError, match=r"no side 'Bass'; did you mean 'Base'.*; no photo for 'Base'") as caught:
+    with pytest.raises(
+        WorkflowError, match=r"'Bass' is none of the sides; did you mean 'Base'.*; no photo for 'Base'"
+    ) as caught:
         await authenticate(client, draft, wrong)
     photos_before = sandbox.ledger.photos
     submitted = await authenticate(client, caught.value.sr_uuid, photos)

@@ -1,11 +1,12 @@
 """The photos that a service request needs: its sides, and how many of them are there."""
 
-import difflib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from attrs import field, frozen
+
+from legitmark_async.models._names import UnknownNameError, find_named
 
 
 @frozen(kw_only=True)
@@ -154,22 +155,14 @@ class Requirements:
         return tuple(side for side in self.required if not side.uploaded)
 
     def side(self, name_or_uuid: str) -> Side:
-        """Return the side of this name or UUID; case and spaces around it don't count.
+        """Return the side of this name or UUID.
+
+        Case, accents, spaces and punctuation don't count, unless two names differ by them alone.
 
         Raises:
             KeyError: There is none, or there are several of this name; the message names those that are near.
         """
-        wanted = _folded(name_or_uuid)
-        found = [side for side in self.sides if wanted in {_folded(side.uuid), _folded(side.name or "")}]
-        if len(found) == 1:
-            return found[0]
-        names = [side.name or side.uuid for side in self.sides]
-        if found:
-            uuids = ", ".join(side.uuid for side in found)
-            raise KeyError(f"several sides are called {name_or_uuid!r}: use the UUID of one of them: {uuids}")
-        near = difflib.get_close_matches(name_or_uuid, names, n=3, cutoff=0.5) or names
-        raise KeyError(f"no side {name_or_uuid!r}; did you mean {', '.join(map(repr, near))}?")
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
+        try:
+            return find_named(self.sides, name_or_uuid, "sides")
+        except UnknownNameError as error:
+            raise KeyError(str(error)) from None

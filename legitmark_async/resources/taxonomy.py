@@ -11,8 +11,8 @@ from legitmark_async._endpoints import LARGEST_PAGE, Listing, Parameters, read_r
 from legitmark_async.bulk import Drafts, each_draft, faulty_draft
 from legitmark_async.errors import ConfigurationError
 from legitmark_async.models import Brand, Category, Item, ItemModel, ItemType, Service, ServiceRequestDraft
+from legitmark_async.models._names import R, UnknownNameError, find_named, is_uuid
 from legitmark_async.options import checked_count
-from legitmark_async.resources._names import R, UnknownNameError, find_named, is_uuid
 from legitmark_async.resources._pages import Pages
 from legitmark_async.resources._shelf import Shelf
 
