@@ -13,7 +13,7 @@ from attrs import define, field
 from multidict import istr
 from yarl import URL
 
-from legitmark_async._wire import Request, Response
+from legitmark_async._wire import Content, Request, Response
 from legitmark_async.errors import (
     AttemptTimeoutError,
     ConfigurationError,
@@ -187,7 +187,7 @@ class Transport:
             MalformedResponseError: The answer is larger than `LARGEST_BODY`.
         """
         presigned = request.presigned
-        content = None if presigned is None else await asyncio.to_thread(presigned.content.open)
+        content = None if presigned is None else await _opened(presigned.content)
         try:
             async with self._ask(request, request_id, headers, content) as answer:
                 body = await answer.content.readany()
@@ -242,6 +242,21 @@ class Transport:
             translated = TransportError(*call, detail=str(cause))
         translated.__cause__ = cause
         return translated
+
+
+async def _opened(content: Content) -> BinaryIO:
+    opening = asyncio.ensure_future(asyncio.to_thread(content.open))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # The thread goes on, and nobody else would close what it opens.
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: "asyncio.Future[BinaryIO]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 async def _read_on(answer: aiohttp.ClientResponse, body: bytes, request: Request[T], request_id: str) -> bytes:
