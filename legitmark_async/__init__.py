@@ -13,6 +13,8 @@ from legitmark_async.bulk import (
     Row,
     RunProgress,
     Skipped,
+    Stuck,
+    Submitted,
     Unknown,
     read_csv,
     read_jsonl,
@@ -75,7 +77,7 @@ from legitmark_async.models import (
 )
 from legitmark_async.options import RetryPolicy, Timeouts
 from legitmark_async.resources import NotUploaded, Uploaded, UploadProgress, UploadRun
-from legitmark_async.workflow import authenticate
+from legitmark_async.workflow import photos_in
 
 __all__ = [
     "Attempt",
@@ -132,6 +134,8 @@ __all__ = [
     "SignatureError",
     "Skipped",
     "State",
+    "Stuck",
+    "Submitted",
     "Summary",
     "SupplementState",
     "Timeouts",
@@ -144,7 +148,7 @@ __all__ = [
     "Uploaded",
     "WebhookError",
     "WorkflowError",
-    "authenticate",
+    "photos_in",
     "read_csv",
     "read_jsonl",
 ]

@@ -11,6 +11,7 @@ from legitmark_async._retry import Quota, Retrier
 from legitmark_async._transport import Transport
 from legitmark_async.options import Clock, OnAmbiguous, RetryPolicy, Sleep
 from legitmark_async.resources import Images, ServiceRequests, Shelf, Taxonomy
+from legitmark_async.workflow import Workflow
 
 
 @frozen(eq=False)
@@ -65,6 +66,7 @@ class Resources:
     sr: ServiceRequests
     images: Images
     taxonomy: Taxonomy
+    workflow: Workflow
 
 
 def assemble(shared: Shared, options: Options) -> Resources:
@@ -86,4 +88,5 @@ def assemble(shared: Shared, options: Options) -> Resources:
         ServiceRequests(caller, concurrency=shared.concurrency),
         Images(asset, storage),
         Taxonomy(caller, shared.shelf, options.language),
+        Workflow(caller, asset, storage, concurrency=shared.concurrency),
     )

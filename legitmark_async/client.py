@@ -36,6 +36,7 @@ from legitmark_async.options import (
     checked_url,
 )
 from legitmark_async.resources import Images, Pages, ServiceRequests, Shelf, Taxonomy
+from legitmark_async.workflow import Workflow
 
 
 class _Unset(Enum):
@@ -64,11 +65,13 @@ class Legitmark:
         sr: Service requests.
         images: Photos.
         taxonomy: Categories, types, brands and models, and services.
+        workflow: The whole way of items, from their drafts to their verdicts.
     """
 
     sr: ServiceRequests
     images: Images
     taxonomy: Taxonomy
+    workflow: Workflow
 
     def __init__(  # noqa: PLR0913  # one keyword for each thing there is to choose
         self,
@@ -281,3 +284,4 @@ class Legitmark:
         resources = assemble(shared, options)
         self._caller = resources.caller
         self.sr, self.images, self.taxonomy = resources.sr, resources.images, resources.taxonomy
+        self.workflow = resources.workflow

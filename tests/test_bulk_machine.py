@@ -202,7 +202,7 @@ class Process:
         ):
             time.sleep(0.0002)
             return False
-        journal = getattr(None if self.run is None else self.run._books, "journal", None)
+        journal = getattr(None if self.run is None else self.run._maker.books, "journal", None)
         if journal is None or not journal._thread.is_alive():
             return True
         idle, barrier = journal._notes.empty(), self.loop.create_future()

@@ -140,7 +140,7 @@ async def test_migration(client: Legitmark, sandbox: Sandbox, drafts: Drafts, pa
     with sqlite3.connect(path) as database:
         database.executescript("DROP TABLE samples; PRAGMA user_version = 1")
     database.close()
-    assert len(MIGRATIONS) == VERSION == 2
+    assert len(MIGRATIONS) == VERSION == 3
     with JournalReader(path) as journal:
         assert list(journal.samples()) == []
 
@@ -179,7 +179,7 @@ async def test_full_disk(client: Legitmark, sandbox: Sandbox, drafts: Drafts, pa
 
     async def run_into_it() -> None:
         async with run:
-            run._books.journal._store._connection.execute("PRAGMA max_page_count = 60")  # type: ignore[attr-defined]  # it has one
+            run._maker.books.journal._store._connection.execute("PRAGMA max_page_count = 60")  # type: ignore[attr-defined]  # it has one
             async for outcome in run:
                 seen.append(outcome)  # noqa: PERF401  # what there is has to be kept when the loop raises
 
@@ -281,7 +281,7 @@ def test_known_with_gaps(item: Item) -> None:
 
 def test_statuses() -> None:
     """Each status of an entry is a word of the outcomes."""
-    assert set(Status) == {"created", "failed", "unknown"}
+    assert set(Status) == {"created", "uploaded", "submitted", "stuck", "failed", "unknown"}
 
 
 async def test_closed_loop(path: Path, sandbox: Sandbox) -> None:

@@ -16,7 +16,6 @@ from legitmark_async import (
     RetryPolicy,
     ServiceRequestDraft,
     WorkflowError,
-    authenticate,
 )
 from legitmark_async.sandbox import Sandbox
 
@@ -35,8 +34,8 @@ async def test_the_whole_way(
     client: Legitmark, sandbox: Sandbox, draft: ServiceRequestDraft, photos: dict[str, Any]
 ) -> None:
     """An item is created, photographed and submitted by one call; again, by its UUID, nothing is done twice."""
-    submitted = await authenticate(client, draft, photos)
-    again = await authenticate(client, submitted.uuid, photos)
+    submitted = await client.workflow.authenticate(draft, photos)
+    again = await client.workflow.authenticate(submitted.uuid, photos)
 
     assert submitted.state == again.state
     assert submitted.state.primary == PrimaryState.QC
@@ -50,9 +49,9 @@ async def test_to_the_verdict(draft: ServiceRequestDraft, photos: dict[str, Any]
         Sandbox(state_pace=0.01, verdicts={"rejected": 1}) as sandbox,
         Legitmark(sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url) as client,
     ):
-        rejected = await authenticate(client, draft, photos, verdict=True, poll=0.01)
+        rejected = await client.workflow.authenticate(draft, photos, verdict=True, poll=0.01)
         photos[SIDES[5]] = make_png()
-        judged = await authenticate(client, rejected.uuid, photos, verdict=True, poll=0.01, timeout=20)
+        judged = await client.workflow.authenticate(rejected.uuid, photos, verdict=True, poll=0.01, timeout=20)
 
     assert rejected.needs_resubmission
     assert judged.is_authentic
@@ -62,7 +61,7 @@ async def test_to_the_verdict(draft: ServiceRequestDraft, photos: dict[str, Any]
 async def test_no_verdict_in_time(client: Legitmark, draft: ServiceRequestDraft, photos: dict[str, Any]) -> None:
     """A verdict that doesn't come in time is told with the step, and what it waited for."""
     with pytest.raises(WorkflowError, match=r"got stuck at verdict: .*QC/PENDING") as caught:
-        await authenticate(client, draft, photos, verdict=True, timeout=0.05, poll=0.01)
+        await client.workflow.authenticate(draft, photos, verdict=True, timeout=0.05, poll=0.01)
 
     assert caught.value.step == "verdict"
     assert isinstance(caught.value.__cause__, DeadlineExceededError)
@@ -88,7 +87,7 @@ async def test_bad_photos(  # fixtures
 ) -> None:
     """Photos that can't be uploaded are told, all of them, before anything is sent."""
     with pytest.raises(PhotoError, match=problem):
-        await authenticate(client, draft, photos | change)
+        await client.workflow.authenticate(draft, photos | change)
 
     assert not sandbox.requests_seen
 
@@ -96,7 +95,7 @@ async def test_bad_photos(  # fixtures
 async def test_bad_draft(client: Legitmark, sandbox: Sandbox, photos: dict[str, Any]) -> None:
     """So is a draft that is wrong."""
     with pytest.raises(ConfigurationError, match="reference_id"):
-        await authenticate(client, ServiceRequestDraft("", None), photos)  # type: ignore[arg-type]  # wrong on purpose
+        await client.workflow.authenticate(ServiceRequestDraft("", None), photos)  # type: ignore[arg-type]  # wrong on purpose
 
     assert not sandbox.requests_seen
 
@@ -110,9 +109,9 @@ async def test_wrong_sides(
     with pytest.raises(
         WorkflowError, match=r"'Bass' is none of the sides; did you mean 'Base'.*; no photo for 'Base'"
     ) as caught:
-        await authenticate(client, draft, wrong)
+        await client.workflow.authenticate(draft, wrong)
     photos_before = sandbox.ledger.photos
-    submitted = await authenticate(client, caught.value.sr_uuid, photos)
+    submitted = await client.workflow.authenticate(caught.value.sr_uuid, photos)
 
     assert (caught.value.step, photos_before) == ("requirements", 0)
     assert (submitted.uuid, sandbox.ledger.created) == (caught.value.sr_uuid, 1)
@@ -127,10 +126,10 @@ async def test_failed_upload(
     sandbox.strikes = lambda path: path.endswith(".jpg")
 
     with pytest.raises(WorkflowError, match=r"got stuck at upload: .*SlowDown") as caught:
-        await authenticate(view, draft, photos)
+        await view.workflow.authenticate(draft, photos)
     sandbox.set_faults({})
     photos[SIDES[5]] = make_png()
-    await authenticate(view, caught.value.sr_uuid, photos)
+    await view.workflow.authenticate(caught.value.sr_uuid, photos)
 
     assert (sandbox.ledger.photos, sandbox.ledger.created, sandbox.ledger.submitted) == (6, 1, 1)
 
@@ -141,7 +140,7 @@ async def test_photos_that_are_not_counted(
     """If the API can't count the photos, it is submitted all the same, for the API to judge."""
     sandbox.set_s3_fault(True)
 
-    assert (await authenticate(client, draft, photos)).state.primary == PrimaryState.QC
+    assert (await client.workflow.authenticate(draft, photos)).state.primary == PrimaryState.QC
 
 
 @pytest.mark.parametrize("fault", ["drop-after", "error-after", "truncate", "garbage", "drop-before"])
@@ -152,7 +151,7 @@ async def test_faults(
     sandbox.set_faults({fault: 0.2})
     view = client.with_options(retry=RetryPolicy(attempts=20, base=0.001, confirm_pauses=(0.001, 0.001)))
 
-    submitted = await authenticate(view, draft, photos)
+    submitted = await view.workflow.authenticate(draft, photos)
 
     assert submitted.state.primary == PrimaryState.QC
     assert (sandbox.ledger.duplicates, sandbox.ledger.submitted) == (0, 1)

@@ -1,33 +1,18 @@
 """The books of a run: which references there were, and, in a journal, what became of them."""
 
-import json
-import time
-from pathlib import Path
 from typing import Protocol
 
 from attrs import define, field
 
-from legitmark_async._call import Caller, Doubt
 from legitmark_async.bulk._job import Job
 from legitmark_async.bulk._outcomes import (
-    DONE_BEFORE,
-    NOT_UNKNOWN,
     REPEATED,
-    Created,
-    Failed,
     Outcome,
     Skipped,
-    Unknown,
 )
 from legitmark_async.bulk._tally import Tally
-from legitmark_async.bulk.sources import Row
-from legitmark_async.errors import ConfigurationError, LegitmarkError, OutcomeUnknownError
-from legitmark_async.journal import Account, Journal, Promise, State, digest_of
+from legitmark_async.journal import Promise, State
 from legitmark_async.models import ServiceRequestDraft
-
-_OPEN = (State.SENT, State.UNKNOWN)
-# Where nobody knows how far apart the clocks were when an item was sent, so much is allowed for (s).
-_DAY = 86_400.0
 
 
 class Books(Protocol):
@@ -42,6 +27,14 @@ class Books(Protocol):
 
         Raises:
             JournalError: It can't be noted, so it must not be sent.
+        """
+        ...
+
+    async def advance(self, job: Job, state: State) -> None:
+        """Note that the service request of a job has reached a state on its way.
+
+        Raises:
+            JournalError: It can't be noted.
         """
         ...
 
@@ -78,6 +71,9 @@ class Memory:
         self._references.add(job.draft.reference_id)
         return None
 
+    async def advance(self, job: Job, state: State) -> None:
+        """See `Books`."""
+
     def record(self, job: Job, outcome: Outcome) -> Promise | None:
         """See `Books`."""
 
@@ -86,178 +82,3 @@ class Memory:
 
     async def aclose(self, stopped: str | None, refused: int) -> None:
         """See `Books`."""
-
-
-async def open_books(path: Path | None, caller: Caller, *, settle_only: bool) -> Books:
-    """Open the journal, if there is to be one.
-
-    Raises:
-        JournalError: It can't be used.
-    """
-    if path is None:
-        return Memory()
-    transport = caller.transport
-    journal = await Journal.open(path, Account(transport.base_url, transport.key))
-    return JournalBooks(journal, caller, settle_only=settle_only, opened_at=caller.clock())
-
-
-@define(eq=False)
-class JournalBooks:
-    """Books that outlive the process.
-
-    Attributes:
-        journal: The file.
-        caller: Makes the calls.
-        settle_only: Whether nothing is sent but what may have been sent before.
-        opened_at: When they were opened, in monotonic seconds: nothing of earlier runs was sent after that.
-    """
-
-    journal: Journal
-    caller: Caller
-    settle_only: bool
-    opened_at: float
-
-    def recall(self, draft: ServiceRequestDraft) -> Outcome | None:
-        """See `Books`."""
-        known = self.journal.known
-        number, _ = self._same(draft)
-        if number:
-            if known.taken[number]:
-                return Skipped(draft, REPEATED)
-            if known.states[number] == State.CREATED:
-                known.taken[number] = 1
-                return Skipped(draft, DONE_BEFORE)
-        if self.settle_only and (not number or known.states[number] not in _OPEN):
-            return Skipped(draft, NOT_UNKNOWN)
-        return None
-
-    async def enter(self, job: Job) -> Outcome | None:
-        """See `Books`."""
-        draft, known = job.draft, self.journal.known
-        number, digest = self._same(draft)
-        # Nothing may be awaited between looking for a reference and adding it.
-        if not number and (others := known.find(draft.reference_id)):
-            number = await self._changed(draft, others)
-        if not number:
-            number = known.add(draft.reference_id, digest, State.UNSENT)
-        if known.taken[number]:
-            return Skipped(draft, REPEATED)
-        known.taken[number] = 1
-        if known.states[number] in {State.CREATED, *_OPEN} and known.digests[number] != digest:
-            return Failed(draft, await self._complaint(draft, number))
-        job.number = number
-        if known.states[number] in _OPEN:
-            await self._inherit(job, number)
-            return None
-        known.digests[number], known.states[number] = digest, State.SENT
-        reference, sent_at = draft.reference_id, time.time()
-        await self.journal.write(
-            (number, reference, digest, State.SENT, sent_at, None, None, None, None, None, *_origin(draft))
-        )
-        return None
-
-    def record(self, job: Job, outcome: Outcome) -> Promise | None:
-        """See `Books`."""
-        number, state = job.number, _state_of(outcome)
-        if number is None:
-            # What was never to be sent has no outcome but the failure of this run.
-            if not isinstance(outcome, Failed):
-                return None
-            number = self.journal.known.leave_out()
-            reference, origin = _text(job.draft.reference_id), _origin(job.draft)
-        else:
-            self.journal.known.states[number] = state
-            reference, origin = "", (None, None, None)
-        uuid = micro_id = error = cause = None
-        if isinstance(outcome, Created):
-            uuid, micro_id = _text(outcome.service_request.uuid), outcome.service_request.micro_id
-            micro_id = None if micro_id is None else _text(micro_id)
-        elif isinstance(outcome, (Failed, Unknown)):
-            error, cause = _text(str(outcome.error)), _text(_cause_of(outcome.error))
-        settled_at = None if state is State.UNSENT else time.time()
-        return self.journal.write(
-            (number, reference, None, state, None, settled_at, uuid, micro_id, error, cause, *origin)
-        )
-
-    def sample(self, seconds: float, now: Tally, before: Tally, waits: tuple[int, int, str]) -> None:
-        """See `Books`."""
-        kinds = (Created, Failed, Unknown)
-        counts = [now.counts[kind] - before.counts[kind] for kind in kinds]
-        in_flight, waiting, reason = waits
-        refused = now.refused - before.refused
-        wall, sender = time.time(), self.caller.sender
-        offset = sender.server_time(sender.clock()) - wall if sender.server_clock.known else None
-        if any(counts) or refused or in_flight or waiting:
-            self.journal.note((wall, seconds, *counts, refused, in_flight, waiting, reason or None), offset)
-
-    async def aclose(self, stopped: str | None, refused: int) -> None:
-        """See `Books`."""
-        await self.journal.aclose(stopped, refused)
-
-    def _same(self, draft: ServiceRequestDraft) -> tuple[int, int]:
-        """Return the number of the item that is the same to the last field, or 0; and the draft's digest."""
-        try:
-            digest = digest_of(draft)
-        except (AttributeError, UnicodeEncodeError):
-            return 0, 0  # no draft that can be sent: it will be told
-        return self.journal.known.same(draft.reference_id, digest), digest
-
-    async def _changed(self, draft: ServiceRequestDraft, numbers: list[int]) -> int:
-        for number in numbers:
-            reference, *_ = await self.journal.lookup(number)
-            if reference == draft.reference_id:
-                return number
-        return 0
-
-    async def _complaint(self, draft: ServiceRequestDraft, number: int) -> ConfigurationError:
-        _, uuid, *_ = await self.journal.lookup(number)
-        what = "it was sent" if uuid is None else f"service request {uuid} was created from it"
-        where = "" if draft.origin is None else f"{draft.origin}: "
-        return ConfigurationError(
-            f"{where}the draft of {draft.reference_id!r} is not what it was when {what}; give it another reference_id "
-            "to create it as it is now",
-            problems=["reference_id: its draft has changed since it was sent"],
-        )
-
-    async def _inherit(self, job: Job, number: int) -> None:
-        """Let a draft that an earlier run has sent be looked for first."""
-        _, _, sent_at, offset = await self.journal.lookup(number)
-        wall = time.time() if sent_at is None else sent_at
-        job.state.not_before = wall - _DAY if offset is None else wall + offset
-        # It may have left much later than it was marked, but not after the end of its run.
-        job.state.suspect(Doubt(self.opened_at))
-
-
-def _state_of(outcome: Outcome) -> State:
-    match outcome:
-        case Created():
-            return State.CREATED
-        case Failed():
-            return State.FAILED
-        case Unknown():
-            return State.UNKNOWN
-        case Skipped():
-            return State.UNSENT
-
-
-def _cause_of(error: LegitmarkError) -> str:
-    """Return what is wrong without what is the row's own, so that rows with one cause have one text."""
-    if isinstance(error, ConfigurationError):
-        return "; ".join(error.problems) or str(error)
-    if isinstance(error, OutcomeUnknownError):
-        parts = [error.__cause__, error.looked and f"looked for: {error.looked}"]
-        return "; ".join(str(part) for part in parts if part) or "cancelled in flight"
-    return str(error)
-
-
-def _origin(draft: ServiceRequestDraft) -> tuple[str | None, int | None, str | None]:
-    row = draft.origin
-    if not isinstance(row, Row):
-        return None, None, None
-    # Twice JSON: a text in it may hold half of a surrogate pair, which no database takes but as an escape.
-    return _text(row.file), row.line, json.dumps(dict(row.extra)) if row.extra else None
-
-
-def _text(value: object) -> str:
-    # Neither half of a surrogate pair nor a NUL can be read back.
-    return value.encode(errors="replace").decode().replace("\0", "?") if isinstance(value, str) else ""

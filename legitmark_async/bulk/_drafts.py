@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from legitmark_async.errors import ConfigurationError
 from legitmark_async.models import ServiceRequestDraft
+from legitmark_async.options import checked_count
 
 Drafts = Iterable[ServiceRequestDraft] | AsyncIterable[ServiceRequestDraft]
 
@@ -53,7 +54,7 @@ class Source:
     """
 
     def __init__(self, drafts: Drafts, total: int | None = None) -> None:
-        self.total: int | None = _count(drafts) if total is None else total
+        self.total: int | None = _count(drafts) if total is None else checked_count("total", total, least=0)
         self.read: int = 0
         self.fault: Exception | None = None
         self._plain: Iterator[ServiceRequestDraft] | None = None

@@ -5,9 +5,10 @@ import asyncio
 from attrs import define, field
 
 from legitmark_async._call import CallState
-from legitmark_async.bulk._outcomes import Outcome, Skipped, Unknown
+from legitmark_async.bulk._outcomes import Created, Outcome, Skipped, Unknown
 from legitmark_async.errors import OutcomeUnknownError
-from legitmark_async.models import ServiceRequestDraft
+from legitmark_async.journal import State
+from legitmark_async.models import ServiceRequest, ServiceRequestDraft
 
 
 @define(eq=False)
@@ -20,6 +21,8 @@ class Job:
         state: How far its call is.
         outcome: What became of it, or None.
         number: Of its item in the journal, once it was entered there.
+        service_request: What it became, by this run or one before, or None.
+        reached: How far that got.
     """
 
     draft: ServiceRequestDraft
@@ -27,9 +30,13 @@ class Job:
     state: CallState = field(factory=CallState)
     outcome: Outcome | None = None
     number: int | None = None
+    service_request: ServiceRequest | None = None
+    reached: State = State.CREATED
 
     def withdrawn(self, why: str) -> Outcome:
         """Return what becomes of it if nothing more is done."""
+        if self.service_request is not None:
+            return Created(self.draft, self.service_request)
         if not self.state.unsettled:
             return Skipped(self.draft, why)
         error = OutcomeUnknownError(self.draft.reference_id)

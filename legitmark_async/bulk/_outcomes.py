@@ -2,19 +2,20 @@
 
 from attrs import frozen
 
-from legitmark_async.errors import LegitmarkError, OutcomeUnknownError
+from legitmark_async.errors import LegitmarkError, OutcomeUnknownError, WorkflowError
 from legitmark_async.models import ServiceRequest, ServiceRequestDraft
 
 # What `Skipped.reason` is for drafts that need no sending, and `RunProgress.stopped` when nothing is left to read.
 REPEATED = "its reference_id was in the input before"
 DONE_BEFORE = "an earlier run has created it"
+SUBMITTED_BEFORE = "an earlier run has submitted it"
 NOT_UNKNOWN = "not sent: only what is unknown is to be settled"
 INPUT_ENDED = "input ended"
 
 
 @frozen
 class Created:
-    """The service request was created.
+    """The service request was created. By `submit_many` this is told of those that a stopped run has left there.
 
     Attributes:
         draft: The draft, with its `origin`.
@@ -23,6 +24,29 @@ class Created:
 
     draft: ServiceRequestDraft
     service_request: ServiceRequest
+
+
+@frozen
+class Submitted(Created):
+    """The service request was created, has its photos, and was submitted; of `submit_many` alone.
+
+    Attributes:
+        draft: The draft, with its `origin`.
+        service_request: As it was submitted.
+    """
+
+
+@frozen
+class Stuck(Created):
+    """The service request was created, by this run or one before, and got no further; of `submit_many` alone.
+
+    Attributes:
+        draft: The draft, with its `origin`.
+        service_request: As it was created; its `uuid` alone, if that was in an earlier run.
+        error: Where it got stuck, and why. Mend it, and run the same again.
+    """
+
+    error: WorkflowError
 
 
 @frozen
@@ -74,10 +98,12 @@ class RunProgress:
     Attributes:
         taken: Drafts read from the input.
         created: Drafts that became service requests.
+        submitted: Of those, the ones that were submitted.
+        stuck: Of those, the ones that got no further.
         failed: Drafts that surely did not.
         unknown: Drafts of which it isn't known.
         skipped: Drafts that were not sent.
-        done_before: Of the skipped ones, those that an earlier run with the same journal has created.
+        done_before: Of the skipped ones, those that an earlier run with the same journal has done.
         active: Drafts under way: waiting for the rate limit, in flight, or between two tries.
         refused: Requests that the rate limit refused (429); each was sent again.
         seconds: Since the run began, or how long it took.
@@ -92,6 +118,8 @@ class RunProgress:
 
     taken: int = 0
     created: int = 0
+    submitted: int = 0
+    stuck: int = 0
     failed: int = 0
     unknown: int = 0
     skipped: int = 0

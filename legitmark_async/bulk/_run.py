@@ -6,22 +6,24 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Self
 
-from legitmark_async import _endpoints
 from legitmark_async._call import Caller
-from legitmark_async.bulk._books import Books, Memory, open_books
+from legitmark_async.bulk._books import Memory
 from legitmark_async.bulk._drafts import Source
 from legitmark_async.bulk._job import Job
+from legitmark_async.bulk._journal_books import open_books
 from legitmark_async.bulk._line import Line, wait_in, wake_one
+from legitmark_async.bulk._maker import Maker
 from legitmark_async.bulk._options import RunOptions
 from legitmark_async.bulk._outbox import Outbox
 from legitmark_async.bulk._outcomes import (
     DONE_BEFORE,
     INPUT_ENDED,
-    Created,
+    SUBMITTED_BEFORE,
     Failed,
     Outcome,
     RunProgress,
     Skipped,
+    Stuck,
     Unknown,
 )
 from legitmark_async.bulk._tally import Tally
@@ -32,13 +34,14 @@ from legitmark_async.errors import (
     ForbiddenError,
     JournalError,
     LegitmarkError,
-    OutcomeUnknownError,
+    WorkflowError,
 )
 from legitmark_async.journal import Promise
 from legitmark_async.models import ServiceRequestDraft
 
 # Without these the rest of the run would fail too, one by one.
 _STOPPERS = (AuthenticationError, ForbiddenError)
+_DONE_BEFORE = (DONE_BEFORE, SUBMITTED_BEFORE)
 # Seconds that requests in flight may take to end when a run is left early.
 _GRACE = 5.0
 
@@ -66,8 +69,8 @@ class BulkRun:
         self._tally = Tally()
         self._workers: set[asyncio.Task[None]] = set()
         self._active: set[Job] = set()
-        self._watch = Watch(caller, self._tally, self._active)
-        self._books: Books = Memory()
+        self._watch = Watch(caller, self._tally, self._active, options.requests)
+        self._maker = Maker(caller, Memory(), asyncio.Semaphore(options.concurrency), options.plan)
         self._sampler: asyncio.Task[None] | None = None
         # With a journal as many again are under way, of which some are being noted while others are in flight.
         self._under_way = options.concurrency * (1 if options.journal is None else 2)
@@ -75,7 +78,6 @@ class BulkRun:
         self._noting: deque[tuple[Job, Outcome, Promise]] = deque()  # outcomes on their way into the journal
         self._unnoted: Line = deque()  # for one of those
         self._clerk: asyncio.Task[None] | None = None  # who settles them
-        self._slots = asyncio.Semaphore(options.concurrency)
         self._stopped: str | None = None
         self._withdrawing = False
         self._fault: BaseException | None = None
@@ -98,9 +100,11 @@ class BulkRun:
             raise ConfigurationError("a bulk run can't be run twice: call create_many again")
         self._tally.started = self._caller.clock()
         options = self._options
-        self._books = await open_books(options.journal, self._caller, settle_only=options.settle_only)
+        self._maker.books = await open_books(
+            options.journal, self._caller, settle_only=options.settle_only, submits=options.plan is not None
+        )
         if options.journal is not None:
-            self._sampler = asyncio.create_task(self._watch.sample(self._books))
+            self._sampler = asyncio.create_task(self._watch.sample(self._maker.books))
             self._clerk = self._employ(self._settle_noted())
         self._announce()
         for _ in range(self._under_way):
@@ -156,7 +160,7 @@ class BulkRun:
             self._sampler.cancel()
             await asyncio.wait([self._sampler])
         try:
-            await self._books.aclose(self._stopped, self._tally.refused)
+            await self._maker.books.aclose(self._stopped, self._tally.refused)
         except JournalError:
             # Whoever iterates to the end has been told already.
             if not told and self._fault is not None:
@@ -168,9 +172,9 @@ class BulkRun:
             self._active.add(job)
             self._outbox.expect(job)
             self._announce()
-            outcome = self._books.recall(draft) if self._options.ordered else None
+            outcome = self._maker.books.recall(draft) if self._options.ordered else None
             outcome = outcome or await self._outcome_of(job)
-            noted = self._books.record(job, outcome)
+            noted = self._maker.books.record(job, outcome)
             if noted is None:
                 self._settle(job, outcome)
             else:
@@ -204,7 +208,7 @@ class BulkRun:
                 self._end_input()
                 return None
             self._tally.taken += 1
-            outcome = None if self._options.ordered else self._books.recall(draft)
+            outcome = None if self._options.ordered else self._maker.books.recall(draft)
             if outcome is None:
                 return draft
             self._count(outcome)
@@ -216,36 +220,20 @@ class BulkRun:
 
     async def _outcome_of(self, job: Job) -> Outcome:
         try:
-            request = _endpoints.create_service_request(job.draft)
-            known = await self._books.enter(job)
-            if known is not None:
-                return known
-            async with self._slots:
-                return Created(job.draft, await self._caller.call(request, job.state))
-        except OutcomeUnknownError as error:
-            # The frames of a failure are of no use to whoever gets it as a value, and keep a lot alive.
-            return Unknown(job.draft, error.with_traceback(None))
-        except LegitmarkError as error:
-            return self._failed(job, error.with_traceback(None))
-        except asyncio.CancelledError:
-            return self._withdrawn(job)
-
-    def _failed(self, job: Job, error: LegitmarkError) -> Outcome:
-        if isinstance(error, JournalError):
+            outcome = await self._maker.make(job)
+        except JournalError as error:
             self._fail(error)
-            return Skipped(job.draft, f"not sent: {error}")
-        if self._withdrawing and error.retryable and not error.maybe_processed:
-            return self._withdrawn(job)
-        return Failed(job.draft, error)
+        except asyncio.CancelledError:
+            self._withdraw("cancelled")
+        else:
+            if not (self._withdrawing and isinstance(outcome, Failed) and _would_be_sent_again(outcome.error)):
+                return outcome
+        return job.withdrawn(f"not sent: {self._stopped}")
 
     def _fail(self, error: JournalError) -> None:
         """Send nothing more, since it could not be noted."""
         self._fault = self._fault or error.with_traceback(None)
         self._withdraw(str(error))
-
-    def _withdrawn(self, job: Job) -> Outcome:
-        self._withdraw("cancelled")
-        return job.withdrawn(f"not sent: {self._stopped}")
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
         """Count an outcome, and hand on those that are due."""
@@ -256,14 +244,14 @@ class BulkRun:
 
     def _count(self, outcome: Outcome) -> None:
         self._tally.counts[type(outcome)] += 1
-        if isinstance(outcome, (Failed, Unknown)):
-            self._stop_if_hopeless(outcome)
-        elif isinstance(outcome, Skipped) and outcome.reason is DONE_BEFORE:
+        if isinstance(outcome, (Failed, Stuck, Unknown)):
+            self._stop_if_hopeless(outcome.error)
+        elif isinstance(outcome, Skipped) and outcome.reason in _DONE_BEFORE:
             self._tally.recalled += 1
 
-    def _stop_if_hopeless(self, outcome: Failed | Unknown) -> None:
-        if isinstance(outcome.error, _STOPPERS):
-            self._withdraw(str(outcome.error))
+    def _stop_if_hopeless(self, error: LegitmarkError) -> None:
+        if _is_of_the_key(error.__cause__ if isinstance(error, WorkflowError) else error):
+            self._withdraw(str(error))
         elif self._options.max_failures is not None and self._tally.too_many(self._options.max_failures):
             self._withdraw(f"{self._tally.failures} of {self._tally.done} failed, more than max_failures allows")
 
@@ -300,3 +288,12 @@ class BulkRun:
         if not self._workers:
             self._tally.ended = self._caller.clock()
             self._outbox.end()
+
+
+def _is_of_the_key(error: BaseException | None) -> bool:
+    # The storage of the photos knows no key: what it forbids is one photo.
+    return isinstance(error, _STOPPERS) and error.method != "PUT"
+
+
+def _would_be_sent_again(error: LegitmarkError) -> bool:
+    return error.retryable and not error.maybe_processed

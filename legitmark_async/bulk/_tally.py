@@ -4,7 +4,7 @@ from collections import Counter
 
 from attrs import define, field
 
-from legitmark_async.bulk._outcomes import Created, Failed, Outcome, Unknown
+from legitmark_async.bulk._outcomes import Created, Failed, Outcome, Stuck, Submitted, Unknown
 
 # Fewer outcomes than this don't make a share of failures.
 _SAMPLE = 100
@@ -17,7 +17,7 @@ class Tally:
     Attributes:
         taken: Drafts read.
         seen: Outcomes that were given to the loop.
-        recalled: Drafts that an earlier run has created.
+        recalled: Drafts that an earlier run has done.
         refused: Requests that the rate limit refused, of the calls that are over.
         counts: Outcomes by their class.
         started: When it began, in monotonic seconds, or None.
@@ -38,9 +38,14 @@ class Tally:
         return self.counts.total()
 
     @property
+    def created(self) -> int:
+        """Drafts that became service requests, however far those got."""
+        return self.counts[Created] + self.counts[Submitted] + self.counts[Stuck]
+
+    @property
     def failures(self) -> int:
-        """Drafts that failed or of which it isn't known."""
-        return self.counts[Failed] + self.counts[Unknown]
+        """Drafts that failed or got stuck, or of which it isn't known."""
+        return self.counts[Failed] + self.counts[Stuck] + self.counts[Unknown]
 
     def too_many(self, allowed: float) -> bool:
         """Whether more have failed than are allowed: a number, or below 1 a share."""
@@ -56,5 +61,4 @@ class Tally:
 
     def left(self, total: int, now: float) -> float | None:
         """Return the seconds until so many are done, by the pace so far; None as long as there is none."""
-        created = self.counts[Created]
-        return (total - self.done) * self.seconds(now) / created if created else None
+        return (total - self.done) * self.seconds(now) / self.created if self.created else None

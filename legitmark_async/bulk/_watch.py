@@ -9,7 +9,7 @@ from legitmark_async import _endpoints
 from legitmark_async._call import WAITING, Caller
 from legitmark_async.bulk._books import Books
 from legitmark_async.bulk._job import Job
-from legitmark_async.bulk._outcomes import Created, Failed, RunProgress, Skipped, Unknown
+from legitmark_async.bulk._outcomes import Failed, RunProgress, Skipped, Stuck, Submitted, Unknown
 from legitmark_async.bulk._tally import Tally
 
 # Seconds between two samples in the journal.
@@ -24,11 +24,13 @@ class Watch:
         caller: Makes its calls.
         tally: Its counts.
         active: Its jobs under way.
+        requests: How many each job takes.
     """
 
     caller: Caller
     tally: Tally
     active: AbstractSet[Job]
+    requests: int = 1
 
     @property
     def refused(self) -> int:
@@ -56,7 +58,9 @@ class Watch:
             ends_in = self._ends_in(total, now, opens_in)
         return RunProgress(
             taken=tally.taken,
-            created=tally.counts[Created],
+            created=tally.created,
+            submitted=tally.counts[Submitted],
+            stuck=tally.counts[Stuck],
             failed=tally.counts[Failed],
             unknown=tally.counts[Unknown],
             skipped=tally.counts[Skipped],
@@ -90,7 +94,9 @@ class Watch:
         return evolve(self.tally, refused=self.refused, counts=self.tally.counts.copy())
 
     def _ends_in(self, total: int, now: float, opens_in: float) -> float | None:
-        by_limits = self.caller.pacer.ends_in(_endpoints.CREATE, total - self.tally.done - self.in_flight)
+        by_limits = self.caller.pacer.ends_in(
+            _endpoints.CREATE, (total - self.tally.done) * self.requests - self.in_flight
+        )
         if by_limits is not None:
             return by_limits
         by_pace = self.tally.left(total, now)

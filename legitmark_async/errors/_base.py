@@ -164,7 +164,7 @@ class WorkflowError(LegitmarkError):
 
     Attributes:
         sr_uuid: Id of the service request.
-        step: Where it got stuck: `requirements`, `upload`, `progress`, `submit` or `verdict`.
+        step: Where it got stuck: `photos`, `requirements`, `upload`, `progress`, `submit` or `verdict`.
         problem: What is wrong.
     """
 

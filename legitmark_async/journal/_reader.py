@@ -11,11 +11,14 @@ from typing import Any, Self
 
 from legitmark_async.errors import ConfigurationError, JournalError
 from legitmark_async.journal._records import Entry, JournalSummary, RunRecord, Sample, Status
-from legitmark_async.journal._schema import State
+from legitmark_async.journal._schema import MADE, State
 from legitmark_async.journal._store import connect_to_read
 
 _STATES = {
     Status.CREATED: (State.CREATED,),
+    Status.UPLOADED: (State.UPLOADED,),
+    Status.SUBMITTED: (State.SUBMITTED,),
+    Status.STUCK: (State.STUCK,),
     Status.FAILED: (State.FAILED,),
     # An item that was marked as sent, and of which no more is known.
     Status.UNKNOWN: (State.UNKNOWN, State.SENT),
@@ -71,7 +74,9 @@ class JournalReader:
         return JournalSummary(
             path=str(self._path),
             base_url=base_url,
-            created=counts[Status.CREATED],
+            created=sum(counts[_STATUS[state]] for state in MADE),
+            submitted=counts[Status.SUBMITTED],
+            stuck=counts[Status.STUCK],
             failed=counts[Status.FAILED],
             unknown=counts[Status.UNKNOWN],
             runs=tuple(_run(*run) for run in runs),

@@ -12,6 +12,9 @@ class Status(StrEnum):
     """What became of an item, as far as its journal tells."""
 
     CREATED = "created"
+    UPLOADED = "uploaded"
+    SUBMITTED = "submitted"
+    STUCK = "stuck"
     FAILED = "failed"
     UNKNOWN = "unknown"
 
@@ -22,10 +25,11 @@ class Entry:
 
     Attributes:
         reference_id: Of its draft; may be empty if the draft had none.
-        status: What became of it. An item that was sent and has no outcome is unknown.
+        status: How far it got. An item that was sent and has no outcome is unknown. One that is created or uploaded
+            may be on its way still, if it is to be submitted; one that is stuck was created and got no further.
         uuid: Of the service request, if it was created.
         micro_id: Of the service request, if it was created and the answer told it.
-        error: Why not, in one line, with the row it hit; or None.
+        error: Why it got no further, in one line, with the row it hit; or None.
         cause: The same without what is the row's own, so that rows with one cause have one text; or None.
         file: The file that the draft came from, or None.
         line: The line in it, from 1, or None.
@@ -105,6 +109,8 @@ class JournalSummary:
         path: The file.
         base_url: The API it was written against.
         created: Items that became service requests.
+        submitted: Of those, the ones that were submitted.
+        stuck: Of those, the ones that got no further; run the same again when what is wrong is mended.
         failed: Items that surely did not.
         unknown: Items of which it isn't known; run the same again to settle them.
         runs: The runs, in their order.
@@ -115,6 +121,8 @@ class JournalSummary:
     created: int
     failed: int
     unknown: int
+    submitted: int = 0
+    stuck: int = 0
     runs: tuple[RunRecord, ...] = ()
 
     @property

@@ -27,6 +27,8 @@ MIGRATIONS = (
         waiting INTEGER NOT NULL, reason TEXT
     );
     """,
+    # The same tables; from here on items may be uploaded, submitted or stuck, which older releases don't know.
+    "",
 )
 VERSION = len(MIGRATIONS)
 
@@ -39,6 +41,13 @@ class State(IntEnum):
     CREATED = 2
     FAILED = 3
     UNKNOWN = 4
+    UPLOADED = 5  # created, and all photos are there
+    SUBMITTED = 6
+    STUCK = 7  # created, and got no further
+
+
+# Of which there is a service request.
+MADE = frozenset({State.CREATED, State.UPLOADED, State.SUBMITTED, State.STUCK})
 
 
 def version_of(connection: sqlite3.Connection) -> int:

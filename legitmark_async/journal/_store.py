@@ -21,7 +21,7 @@ Row = Sequence[Any]
 # reference, uuid, sent_at, and the clock_offset of the run that sent it
 Found = tuple[str, str | None, float | None, float | None]
 
-# What an outcome doesn't tell again (reference, digest, file, line, extra) stays as it was when the item was sent.
+# What an outcome doesn't tell again (reference, digest, file, line, extra, ids) stays as it was told before.
 _INSERT = """
     INSERT INTO items (seq, reference, digest, status, sent_at, settled_at, uuid, micro_id, error, cause, file, line,
                        extra, run, sent_run)
@@ -31,8 +31,9 @@ _UPDATE = """
     ON CONFLICT (seq) DO UPDATE SET
         digest = coalesce(excluded.digest, digest), status = excluded.status, run = excluded.run,
         sent_run = iif(excluded.sent_at IS NULL, sent_run, excluded.sent_run),
-        sent_at = coalesce(excluded.sent_at, sent_at), settled_at = excluded.settled_at, uuid = excluded.uuid,
-        micro_id = excluded.micro_id, error = excluded.error, cause = excluded.cause,
+        sent_at = coalesce(excluded.sent_at, sent_at), settled_at = excluded.settled_at,
+        uuid = coalesce(excluded.uuid, uuid), micro_id = coalesce(excluded.micro_id, micro_id),
+        error = excluded.error, cause = excluded.cause,
         file = coalesce(excluded.file, file), line = coalesce(excluded.line, line),
         extra = coalesce(excluded.extra, extra)
 """

@@ -3,6 +3,7 @@
 from legitmark_async.resources._content import Photo, look_at
 from legitmark_async.resources._pages import Pages
 from legitmark_async.resources._shelf import Shelf
+from legitmark_async.resources._submit import Submission, is_submitted
 from legitmark_async.resources._uploads import NotUploaded, Uploaded, UploadOutcome, UploadProgress, UploadRun
 from legitmark_async.resources.images import Images
 from legitmark_async.resources.sr import ServiceRequests
@@ -15,10 +16,12 @@ __all__ = [
     "Photo",
     "ServiceRequests",
     "Shelf",
+    "Submission",
     "Taxonomy",
     "UploadOutcome",
     "UploadProgress",
     "UploadRun",
     "Uploaded",
+    "is_submitted",
     "look_at",
 ]

@@ -2,7 +2,7 @@
 
 import math
 
-from attrs import define
+from attrs import define, field
 
 from legitmark_async import _endpoints
 from legitmark_async._call import Caller
@@ -20,17 +20,24 @@ class Submission:
     Attributes:
         caller: Makes the calls.
         uuid: Of the service request.
-        ends_at: When all of it must be done, on the caller's clock, or None.
+        ends_at: When all of it must be done, on the caller's clock, or None if that has no deadline.
     """
 
     caller: Caller
     uuid: str
-    ends_at: float | None
+    ends_at: float | None = field(init=False)
 
-    async def run(self) -> ServiceRequest:
-        """Submit unless it is submitted already, and find out what became of a try whose answer was lost."""
-        sr = await self._read()
-        if is_submitted(sr):
+    def __attrs_post_init__(self) -> None:
+        deadline = self.caller.deadline
+        self.ends_at = None if deadline is None else self.caller.clock() + deadline
+
+    async def run(self, *, fresh: bool = False) -> ServiceRequest:
+        """Submit unless it is submitted already, and find out what became of a try whose answer was lost.
+
+        Args:
+            fresh: Whether it surely was not submitted before, so that its state needn't be read first.
+        """
+        if not fresh and is_submitted(sr := await self._read()):
             return sr
         tries = 1
         while isinstance(outcome := await self._send(), LegitmarkError):

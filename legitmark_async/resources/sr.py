@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Collection
 from os import PathLike
-from pathlib import Path
 
 from legitmark_async import _endpoints
 from legitmark_async._call import Caller
 from legitmark_async._endpoints import Include
 from legitmark_async.bulk import BulkRun, Drafts, RunOptions, Source
-from legitmark_async.errors import ConfigurationError
 from legitmark_async.models import (
     Progress,
     Requirements,
@@ -17,7 +15,6 @@ from legitmark_async.models import (
     ServiceRequestSummary,
     Side,
 )
-from legitmark_async.options import checked_count
 from legitmark_async.resources._submit import Submission
 from legitmark_async.resources._watch import Watch, checked_seconds
 from legitmark_async.webhooks import MediaRejected, RejectedSide
@@ -100,23 +97,15 @@ class ServiceRequests:
         Raises:
             ConfigurationError: An option is wrong.
         """
-        concurrency = self._concurrency if concurrency is None else checked_count("concurrency", concurrency)
-        if max_failures is not None and not max_failures >= 0:
-            raise ConfigurationError(f"max_failures must be 0 or more, not {max_failures!r}", problems=["max_failures"])
-        # A row that waits for its turn is not late: a deadline would burn a whole file while the window is closed.
-        caller = self._caller.for_bulk()
-        if total is not None:
-            checked_count("total", total, least=0)
-        if settle_only and journal is None:
-            raise ConfigurationError("settle_only needs the journal of the run that left something open")
         options = RunOptions(
-            concurrency=concurrency,
+            concurrency=self._concurrency if concurrency is None else concurrency,
             max_failures=max_failures,
             ordered=ordered,
-            journal=None if journal is None else Path(journal),
+            journal=journal,
             settle_only=settle_only,
         )
-        return BulkRun(caller, Source(drafts, total), options)
+        # A row that waits for its turn is not late: a deadline would burn a whole file while the window is closed.
+        return BulkRun(self._caller.for_bulk(), Source(drafts, total), options)
 
     async def get(self, uuid: str, *, include: Collection[Include] = (), language: str | None = None) -> ServiceRequest:
         """Read one service request: `GET /api/v2/sr/{uuid}` (contract, section 7.2).
@@ -217,9 +206,7 @@ class ServiceRequests:
             NotFoundError: There is no such service request.
             LegitmarkError: As any call. If `maybe_processed`, call it again.
         """
-        deadline = self._caller.deadline
-        ends_at = None if deadline is None else self._caller.clock() + deadline
-        return await Submission(self._caller, uuid, ends_at).run()
+        return await Submission(self._caller, uuid).run()
 
     async def wait_until(
         self,

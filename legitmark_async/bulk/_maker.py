@@ -1,0 +1,87 @@
+"""What is done with one draft of a bulk run: created and, by a plan, gone on with."""
+
+import asyncio
+
+from attrs import define
+
+from legitmark_async import _endpoints
+from legitmark_async._call import Caller
+from legitmark_async.bulk._books import Books
+from legitmark_async.bulk._job import Job
+from legitmark_async.bulk._outcomes import Created, Failed, Outcome, Stuck, Submitted, Unknown
+from legitmark_async.bulk._plan import Plan, Planner
+from legitmark_async.errors import JournalError, LegitmarkError, OutcomeUnknownError, WorkflowError
+from legitmark_async.journal import State
+from legitmark_async.models import ServiceRequest
+
+
+@define(eq=False)
+class Maker:
+    """Makes an outcome of each draft.
+
+    Attributes:
+        caller: Makes the calls.
+        books: Are told before and after.
+        slots: How many may be created at once.
+        planner: Finds out how each goes on, or None if it is done when it is created.
+    """
+
+    caller: Caller
+    books: Books
+    slots: asyncio.Semaphore
+    planner: Planner | None
+
+    async def make(self, job: Job) -> Outcome:
+        """Take one draft as far as it goes.
+
+        Raises:
+            JournalError: It could not be noted how far it is.
+            CancelledError: As any coroutine; the job knows how far it is.
+        """
+        try:
+            return await self._make(job)
+        except JournalError:
+            raise
+        # The frames of a failure are of no use to whoever gets it as a value, and keep a lot alive.
+        except OutcomeUnknownError as error:
+            return Unknown(job.draft, error.with_traceback(None))
+        except WorkflowError as error:
+            return Stuck(
+                job.draft, job.service_request or ServiceRequest(uuid=error.sr_uuid), error.with_traceback(None)
+            )
+        except LegitmarkError as error:
+            return Failed(job.draft, error.with_traceback(None))
+
+    async def _make(self, job: Job) -> Outcome:
+        request = _endpoints.create_service_request(job.draft)
+        known = await self.books.enter(job)
+        if known is not None:
+            return known
+        plan = None if self.planner is None else await self._prepare(job, self.planner)
+        made = job.service_request
+        fresh = made is None
+        if made is None:
+            async with self.slots:
+                made = job.service_request = await self.caller.call(request, job.state)
+        return Created(job.draft, made) if plan is None else await self._go_on(job, made, plan, fresh=fresh)
+
+    async def _prepare(self, job: Job, planner: Planner) -> Plan:
+        try:
+            return await planner(job.draft)
+        except LegitmarkError as error:
+            if job.service_request is not None:
+                raise WorkflowError(job.service_request.uuid, "photos", str(error)) from error
+            if job.state.unsettled:
+                # An earlier run may have created it, and it has not been looked for yet.
+                raise OutcomeUnknownError(job.draft.reference_id) from error
+            raise
+
+    async def _go_on(self, job: Job, made: ServiceRequest, plan: Plan, *, fresh: bool) -> Outcome:
+        if job.reached != State.UPLOADED:
+            await self.books.advance(job, State.CREATED)
+            if not job.state.withdrawn:
+                await plan.upload(made.uuid, fresh=fresh)
+                await self.books.advance(job, State.UPLOADED)
+        if job.state.withdrawn:
+            return Created(job.draft, made)
+        return Submitted(job.draft, await plan.submit(made.uuid, fresh=fresh))

@@ -1,0 +1,6 @@
+"""The way of an item: created, photographed, submitted and, by choice, judged."""
+
+from legitmark_async.workflow._folders import FindPhotos, photos_in
+from legitmark_async.workflow._workflow import Workflow
+
+__all__ = ["FindPhotos", "Workflow", "photos_in"]

@@ -1,0 +1,428 @@
+"""Many items, the whole way: by the bulk engine, with a journal that knows how far each got."""
+
+import asyncio
+import io
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from photo_samples import make_jpeg, make_png
+
+from legitmark_async import (
+    BulkRun,
+    ConfigurationError,
+    Created,
+    Failed,
+    ForbiddenError,
+    JournalReader,
+    Legitmark,
+    Outcome,
+    PhotoError,
+    RetryPolicy,
+    ServiceRequestDraft,
+    Skipped,
+    Stuck,
+    Submitted,
+    Unknown,
+    photos_in,
+    read_csv,
+)
+from legitmark_async.bulk import SUBMITTED_BEFORE
+from legitmark_async.journal import Status
+from legitmark_async.sandbox import Sandbox
+
+Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
+
+SIDES = ("Front", "Back", "base", "interior_label", "Hardware Engraving", "serial-number")
+SOON = RetryPolicy(attempts=20, base=0.001, quota=10_000, confirm_pauses=(0.001, 0.002))
+PHOTO = make_png()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a journal may be made."""
+    return tmp_path / "run.db"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the photos are."""
+    return tmp_path / "photos"
+
+
+def fill(folder: Path, references: Iterable[str], sides: Iterable[str] = SIDES) -> None:
+    """Write photos, the same for all: one for each side that needs one."""
+    for reference in references:
+        (folder / reference).mkdir(parents=True, exist_ok=True)
+        for side in sides:
+            (folder / reference / f"{side}.png").write_bytes(PHOTO)
+
+
+async def outcomes_of(run: BulkRun) -> list[Outcome]:
+    """Run to the end, and give all outcomes."""
+    async with run:
+        return [outcome async for outcome in run]
+
+
+def statuses_in(path: Path) -> dict[str, Status]:
+    """Read how far each item is."""
+    with JournalReader(path) as journal:
+        return {entry.reference_id: entry.status for entry in journal.entries()}
+
+
+def requests(sandbox: Sandbox) -> int:
+    """Count the requests that the API has seen."""
+    return len(sandbox.requests_seen)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_the_whole_way(
+    client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path, folder: Path, *, ordered: bool
+) -> None:
+    """Each item is created, photographed and submitted once, with four requests; again, nothing is sent."""
+    fill(folder, (f"ITEM-{number}" for number in range(30)))
+
+    run = client.workflow.submit_many(drafts(30), photos_in(folder), journal=path, ordered=ordered, concurrency=4)
+    seen = await outcomes_of(run)
+    sent, ledger = requests(sandbox), sandbox.ledger
+    again = await outcomes_of(client.workflow.submit_many(drafts(30), photos_in(folder), journal=path, ordered=ordered))
+
+    assert [type(outcome) for outcome in seen] == [Submitted] * 30
+    assert all(isinstance(outcome, Created) and outcome.service_request.state.primary == "QC" for outcome in seen)
+    assert (ledger.created, ledger.duplicates, ledger.photos, ledger.submitted) == (30, 0, 180, 30)
+    assert (run.progress.created, run.progress.submitted, run.progress.done) == (30, 30, 30)
+    assert sent == ledger.intents + ledger.photos + 4 * 30
+    assert set(statuses_in(path).values()) == {Status.SUBMITTED}
+    with JournalReader(path) as journal:
+        summary = journal.summary()
+        assert all(entry.uuid for entry in journal.entries())
+    assert (summary.created, summary.submitted, summary.stuck, summary.items) == (30, 30, 0, 30)
+    assert {outcome.reason for outcome in again if isinstance(outcome, Skipped)} == {SUBMITTED_BEFORE}
+    assert (len(again), requests(sandbox)) == (30, sent)
+    if ordered:
+        assert [outcome.draft.reference_id for outcome in seen] == [f"ITEM-{number}" for number in range(30)]
+
+
+async def test_without_a_journal(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
+    """No journal is needed, and photos may come from anywhere: here from memory, and one from an open file."""
+
+    def find(draft: ServiceRequestDraft) -> dict[str, bytes | io.BytesIO]:
+        return {**dict.fromkeys(SIDES, make_jpeg()), "Front": io.BytesIO(f"{draft.reference_id}".encode() + PHOTO)}
+
+    def spoiled(draft: ServiceRequestDraft) -> dict[str, bytes]:
+        return {**dict.fromkeys(SIDES, PHOTO), "Front": draft.reference_id.encode()}
+
+    first = await outcomes_of(client.workflow.submit_many(drafts(1), find))
+    second = await outcomes_of(client.workflow.submit_many(drafts(2), spoiled))
+
+    # An open file is read when it is sent, and not before.
+    assert [type(outcome) for outcome in first] == [Stuck]
+    assert [type(outcome) for outcome in second] == [Failed] * 2
+    assert (sandbox.ledger.created, sandbox.ledger.submitted) == (1, 0)
+
+
+async def test_what_is_missing(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path, folder: Path) -> None:
+    """An item without photos isn't created; one that lacks some is stuck; both go on when the photos are there."""
+    fill(folder, ["ITEM-0", "ITEM-3"])
+    fill(folder, ["ITEM-1"], SIDES[:4])
+
+    run = client.workflow.submit_many(drafts(4), photos_in(folder), journal=path, ordered=True)
+    seen = await outcomes_of(run)
+    before, created, photos = statuses_in(path), sandbox.ledger.created, sandbox.ledger.photos
+    fill(folder, ["ITEM-1", "ITEM-2"])
+    again = await outcomes_of(client.workflow.submit_many(drafts(4), photos_in(folder), journal=path, ordered=True))
+
+    assert [type(outcome) for outcome in seen] == [Submitted, Stuck, Failed, Submitted]
+    assert isinstance(seen[1], Stuck)
+    assert "stuck at requirements: no photo for 'Hardware Engraving', 'Serial Number'" in str(seen[1].error)
+    assert isinstance(seen[2], Failed)
+    assert "ITEM-2' can't be read: No such file" in str(seen[2].error)
+    assert list(before.values()) == [Status.SUBMITTED, Status.STUCK, Status.FAILED, Status.SUBMITTED]
+    assert (created, photos) == (3, 12)
+    assert (run.progress.created, run.progress.stuck, run.progress.failed) == (3, 1, 1)
+    assert [type(outcome) for outcome in again] == [Skipped, Submitted, Submitted, Skipped]
+    assert isinstance(again[1], Submitted)
+    assert again[1].service_request.uuid == seen[1].service_request.uuid
+    assert (sandbox.ledger.created, sandbox.ledger.photos, sandbox.ledger.submitted) == (4, 24, 4)
+    assert set(statuses_in(path).values()) == {Status.SUBMITTED}
+
+
+async def test_after_create_many(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path, folder: Path) -> None:
+    """What create_many has created with the journal is gone on with; to create_many, that is done."""
+    fill(folder, (f"ITEM-{number}" for number in range(6)))
+    await outcomes_of(client.sr.create_many(drafts(4), journal=path))
+
+    seen = await outcomes_of(client.workflow.submit_many(drafts(6), photos_in(folder), journal=path))
+    after = await outcomes_of(client.sr.create_many(drafts(6), journal=path))
+
+    assert [type(outcome) for outcome in seen] == [Submitted] * 6
+    assert [type(outcome) for outcome in after] == [Skipped] * 6
+    assert (sandbox.ledger.created, sandbox.ledger.submitted) == (6, 6)
+    assert set(statuses_in(path).values()) == {Status.SUBMITTED}
+
+
+async def test_left_early(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path, folder: Path) -> None:
+    """Stopped again and again at any step, each item is in the end created and submitted once, with each photo."""
+    fill(folder, (f"ITEM-{number}" for number in range(24)))
+    kinds: set[type[Outcome]] = set()
+    sandbox.latency = 0.01
+    for step in ("requests", "created", "photos", "submitted") * 2:
+        before = getattr(sandbox.ledger, step)
+        run = client.workflow.submit_many(drafts(24), photos_in(folder), journal=path, concurrency=3)
+        async with run:
+            while getattr(sandbox.ledger, step) == before:
+                await asyncio.sleep(0.001)
+        kinds |= {type(outcome) for outcome in run.leftover}
+        assert len(run.leftover) == run.progress.taken
+    sandbox.latency = 0.0
+
+    seen = await outcomes_of(client.workflow.submit_many(drafts(24), photos_in(folder), journal=path))
+
+    assert {type(outcome) for outcome in seen} <= {Submitted, Skipped}
+    assert Created in kinds
+    assert (sandbox.ledger.created, sandbox.ledger.duplicates, sandbox.ledger.submitted) == (24, 0, 24)
+    assert len({(sr, side) for sr, side in sandbox.photos}) == 24 * 6
+    assert set(statuses_in(path).values()) == {Status.SUBMITTED}
+
+
+@pytest.mark.parametrize("fault", ["refuse", "drop-before", "drop-after", "error-after", "truncate", "garbage"])
+async def test_faults(
+    client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path, folder: Path, fault: str
+) -> None:
+    """Under faults everywhere, and run again for what they made fail, nothing is lost and nothing done twice."""
+    fill(folder, (f"ITEM-{number}" for number in range(20)))
+    sandbox.set_faults({fault: 0.1})
+    view = client.with_options(retry=SOON)
+
+    seen = await outcomes_of(view.workflow.submit_many(drafts(20), photos_in(folder), journal=path))
+
+    assert [type(outcome) for outcome in seen] == [Submitted] * 20
+    assert (sandbox.ledger.created, sandbox.ledger.duplicates, sandbox.ledger.submitted) == (20, 0, 20)
+
+
+async def test_uploaded_before(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path, folder: Path) -> None:
+    """What is noted as uploaded is submitted without a look at its photos."""
+    fill(folder, ["ITEM-0"])
+    sandbox.set_faults({"refuse": 1.0})
+    sandbox.strikes = lambda path: path.endswith("/submit")
+    view = client.with_options(retry=RetryPolicy(attempts=1))
+    seen = await outcomes_of(view.workflow.submit_many(drafts(1), photos_in(folder), journal=path))
+    sandbox.set_faults({})
+    with JournalReader(path) as journal:
+        (entry,) = journal.entries(Status.STUCK)
+    # As it is when the process is killed between the two steps.
+    await edit(path, "UPDATE items SET status = 5")
+    uploaded, before = statuses_in(path), requests(sandbox)
+    again = await outcomes_of(client.workflow.submit_many(drafts(1), photos_in(folder), journal=path))
+
+    assert [type(outcome) for outcome in (*seen, *again)] == [Stuck, Submitted]
+    assert uploaded == {"ITEM-0": Status.UPLOADED}
+    assert (entry.cause or "").startswith("submit: ")
+    assert "stuck at submit" in (entry.error or "")
+    # Its state is read, and it is submitted.
+    assert requests(sandbox) == before + 2
+
+
+async def edit(path: Path, statement: str) -> None:
+    """Change a journal behind the back of the library."""
+    import sqlite3  # noqa: PLC0415  # what no other test here needs
+
+    with sqlite3.connect(path) as database:
+        database.execute(statement)
+    database.close()
+
+
+async def test_cancelled_items(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path, folder: Path) -> None:
+    """An item that was cancelled meanwhile gets no photos, and says so."""
+    fill(folder, ["ITEM-0"])
+    await outcomes_of(client.sr.create_many(drafts(1), journal=path))
+    with JournalReader(path) as journal:
+        (entry,) = journal.entries()
+    sandbox.move(entry.uuid or "", "CANCELLED")
+
+    (outcome,) = await outcomes_of(client.workflow.submit_many(drafts(1), photos_in(folder), journal=path))
+
+    assert isinstance(outcome, Stuck)
+    assert "was cancelled" in str(outcome.error)
+    assert not sandbox.photos
+
+
+async def test_rejected_photos(drafts: Drafts, path: Path, folder: Path) -> None:
+    """Photos that were rejected are sent again by `authenticate`; to the journal it is submitted."""
+    fill(folder, ["ITEM-0"])
+    async with (
+        Sandbox(state_pace=0.005, verdicts={"rejected": 1}) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url) as client,
+    ):
+        (outcome,) = await outcomes_of(client.workflow.submit_many(drafts(1), photos_in(folder), journal=path))
+        assert isinstance(outcome, Submitted)
+        uuid = outcome.service_request.uuid
+        rejected = await client.sr.wait_until(uuid, lambda sr: sr.needs_resubmission, timeout=10, poll=0.01)
+        again = await client.workflow.authenticate(uuid, photos_in(folder)(outcome.draft))
+
+    assert (rejected.needs_resubmission, again.state.supplement, sandbox.ledger.photos) == (True, "PENDING", 12)
+
+
+@pytest.mark.parametrize("photos", [True, False])
+async def test_unknown(
+    client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path, folder: Path, *, photos: bool
+) -> None:
+    """What an earlier run left unknown is looked for, and gone on with; without photos it stays unknown."""
+    sandbox.set_faults({"drop-after": 1.0})
+    view = client.with_options(on_ambiguous="raise")
+    await outcomes_of(view.sr.create_many(drafts(3), journal=path))
+    sandbox.set_faults({})
+    if photos:
+        fill(folder, (f"ITEM-{number}" for number in range(3)))
+
+    view = client.with_options(retry=SOON)
+    seen = await outcomes_of(view.workflow.submit_many(drafts(3), photos_in(folder), journal=path))
+
+    assert [type(outcome) for outcome in seen] == [Submitted if photos else Unknown] * 3
+    assert (sandbox.ledger.created, sandbox.ledger.duplicates) == (3, 0)
+    assert set(statuses_in(path).values()) == {Status.SUBMITTED if photos else Status.UNKNOWN}
+
+
+async def test_key_that_ends(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path, folder: Path) -> None:
+    """A key that isn't accepted any more stops the run, whichever step hears of it."""
+    fill(folder, (f"ITEM-{number}" for number in range(50)))
+    await outcomes_of(client.sr.create_many(drafts(50), journal=path))
+    seen: list[Outcome] = []
+    async with client.workflow.submit_many(drafts(50), photos_in(folder), journal=path, concurrency=2) as run:
+        async for outcome in run:
+            seen.append(outcome)
+            sandbox._api.api_key = "leo_another"
+
+    stuck = [outcome for outcome in seen if isinstance(outcome, Stuck)]
+    assert isinstance(stuck[0].error.__cause__, ForbiddenError)
+    assert "403" in (run.progress.stopped or "")
+    assert run.progress.taken < 20
+    assert {type(outcome) for outcome in seen} <= {Submitted, Stuck, Created, Skipped}
+
+
+async def test_too_many_stuck(client: Legitmark, drafts: Drafts, folder: Path) -> None:
+    """Items that are stuck count as failures."""
+    fill(folder, (f"ITEM-{number}" for number in range(50)), ["Front"])
+
+    run = client.workflow.submit_many(drafts(50), photos_in(folder), max_failures=2, concurrency=2)
+    await outcomes_of(run)
+
+    assert (run.progress.stopped or "").endswith("more than max_failures allows")
+    assert 3 <= run.progress.stuck < 10
+
+
+async def test_options(client: Legitmark, folder: Path) -> None:
+    """Wrong options are told before anything is read."""
+    with pytest.raises(ConfigurationError, match="concurrency"):
+        client.workflow.submit_many([], photos_in(folder), concurrency=0)
+    with pytest.raises(ConfigurationError, match="total"):
+        client.workflow.submit_many([], photos_in(folder), total=-1)
+
+
+async def test_broken_finder(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
+    """What the user's own function raises ends the run, and is raised; nothing is sent for it."""
+
+    def find(_: ServiceRequestDraft) -> dict[str, bytes]:
+        raise LookupError("no such row")
+
+    with pytest.raises(LookupError, match="no such row"):
+        await outcomes_of(client.workflow.submit_many(drafts(3), find))
+
+    assert sandbox.ledger.created == 0
+
+
+async def test_names_and_rows(client: Legitmark, sandbox: Sandbox, tmp_path: Path, folder: Path) -> None:
+    """Items may be told by names, and what is wrong with photos names the row."""
+    file = tmp_path / "items.csv"
+    file.write_text("reference_id,category,type\nR-1,Bag,Tote\nR-2,Bag,Crossbody\n")
+    fill(folder, ["R-1"])
+
+    drafts = client.taxonomy.resolve_drafts(read_csv(file))
+    seen = await outcomes_of(client.workflow.submit_many(drafts, photos_in(folder), ordered=True))
+
+    assert [type(outcome) for outcome in seen] == [Submitted, Failed]
+    assert isinstance(seen[1], Failed)
+    assert isinstance(seen[1].error, PhotoError)
+    assert str(seen[1].error).startswith(f"{file}:3: photos: ")
+    assert sandbox.ledger.submitted == 1
+
+
+class TestPhotosIn:
+    """Photos in folders."""
+
+    @pytest.fixture
+    def root(self, folder: Path) -> Path:
+        """A folder that is there."""
+        folder.mkdir()
+        return folder
+
+    @pytest.mark.parametrize(
+        ("reference", "name"),
+        [
+            ("A-1", "A-1"),
+            ("A/1", "A%2F1"),
+            ("..", "%2E%2E"),
+            (".", "%2E"),
+            ("../secret", "..%2Fsecret"),
+            ("/etc", "%2Fetc"),
+            ("100%", "100%25"),
+            ("100%", "100%"),
+            ("a b:c", "a b:c"),
+            ("a b:c", "a b%3Ac"),
+            ("袋", "袋"),
+        ],
+    )
+    def test_folders(self, root: Path, draft: ServiceRequestDraft, reference: str, name: str) -> None:
+        """No reference leads out of the folder, and each has a folder that it can be called like."""
+        (root.parent / "secret").mkdir()
+        (root.parent / "secret" / "Front.png").write_bytes(PHOTO)
+        fill(root, [name], ["Front"])
+
+        found = photos_in(root)(ServiceRequestDraft(reference, draft.item))
+
+        assert found == {"Front": root / name / "Front.png"}
+
+    def test_files(self, root: Path, draft: ServiceRequestDraft) -> None:
+        """Suffixes of photos are left out of the names; hidden files and systems' clutter aren't taken."""
+        folder = root / draft.reference_id
+        folder.mkdir()
+        for name in ("Front.JPG", "No. 2", "back.v2.heic", "uuid", ".DS_Store", "Thumbs.db", "desktop.ini"):
+            (folder / name).write_bytes(b"")
+
+        assert set(photos_in(str(root))(draft)) == {"Front", "No. 2", "back.v2", "uuid"}
+
+    @pytest.mark.parametrize(
+        ("names", "problem"),
+        [
+            ((), "has no photos in it"),
+            (("Front.jpg", "Front.png"), r"Front.jpg' and '.*Front.png' are of the same side"),
+            (None, "can't be read: No such file or directory"),
+        ],
+    )
+    def test_problems(
+        self, root: Path, draft: ServiceRequestDraft, names: tuple[str, ...] | None, problem: str
+    ) -> None:
+        """A folder that can't be right is told, with its name."""
+        if names is not None:
+            (root / draft.reference_id).mkdir()
+        for name in names or ():
+            (root / draft.reference_id / name).write_bytes(PHOTO)
+
+        with pytest.raises(PhotoError, match=problem) as caught:
+            photos_in(root)(draft)
+
+        assert str(root / draft.reference_id) in str(caught.value)
+
+    def test_too_long(self, root: Path, draft: ServiceRequestDraft) -> None:
+        """A reference that no folder can be called like is told too."""
+        with pytest.raises(PhotoError, match="File name too long"):
+            photos_in(root)(ServiceRequestDraft("R" * 300, draft.item))
+
+    async def test_the_same_side_twice(self, client: Legitmark, root: Path, drafts: Drafts) -> None:
+        """Two photos that turn out to be of one side are told, and none is sent."""
+        fill(root, ["ITEM-0"], [*SIDES, "BACK_"])
+
+        (outcome,) = await outcomes_of(client.workflow.submit_many(drafts(1), photos_in(root)))
+
+        assert isinstance(outcome, Stuck)
+        assert "'BACK_' and 'Back' are the same side" in str(outcome.error)
