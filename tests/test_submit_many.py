@@ -47,7 +47,9 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Where the photos are."""
-    return tmp_path / "photos"
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    return folder
 
 
 def fill(folder: Path, references: Iterable[str], sides: Iterable[str] = SIDES) -> None:
@@ -170,7 +172,7 @@ async def test_left_early(client: Legitmark, sandbox: Sandbox, drafts: Drafts, p
         before = getattr(sandbox.ledger, step)
         run = client.workflow.submit_many(drafts(24), photos_in(folder), journal=path, concurrency=3)
         async with run:
-            while getattr(sandbox.ledger, step) == before:
+            while getattr(sandbox.ledger, step) == before:  # noqa: ASYNC110  # the sandbox tells of no event
                 await asyncio.sleep(0.001)
         kinds |= {type(outcome) for outcome in run.leftover}
         assert len(run.leftover) == run.progress.taken
@@ -205,7 +207,7 @@ async def test_uploaded_before(client: Legitmark, sandbox: Sandbox, drafts: Draf
     fill(folder, ["ITEM-0"])
     sandbox.set_faults({"refuse": 1.0})
     sandbox.strikes = lambda path: path.endswith("/submit")
-    view = client.with_options(retry=RetryPolicy(attempts=1))
+    view = client.with_options(retry=RetryPolicy(attempts=1, confirm_pauses=(0.01,)))
     seen = await outcomes_of(view.workflow.submit_many(drafts(1), photos_in(folder), journal=path))
     sandbox.set_faults({})
     with JournalReader(path) as journal:
@@ -350,12 +352,6 @@ async def test_names_and_rows(client: Legitmark, sandbox: Sandbox, tmp_path: Pat
 class TestPhotosIn:
     """Photos in folders."""
 
-    @pytest.fixture
-    def root(self, folder: Path) -> Path:
-        """A folder that is there."""
-        folder.mkdir()
-        return folder
-
     @pytest.mark.parametrize(
         ("reference", "name"),
         [
@@ -372,24 +368,24 @@ class TestPhotosIn:
             ("袋", "袋"),
         ],
     )
-    def test_folders(self, root: Path, draft: ServiceRequestDraft, reference: str, name: str) -> None:
+    def test_folders(self, folder: Path, draft: ServiceRequestDraft, reference: str, name: str) -> None:
         """No reference leads out of the folder, and each has a folder that it can be called like."""
-        (root.parent / "secret").mkdir()
-        (root.parent / "secret" / "Front.png").write_bytes(PHOTO)
-        fill(root, [name], ["Front"])
+        (folder.parent / "secret").mkdir()
+        (folder.parent / "secret" / "Front.png").write_bytes(PHOTO)
+        fill(folder, [name], ["Front"])
 
-        found = photos_in(root)(ServiceRequestDraft(reference, draft.item))
+        found = photos_in(folder)(ServiceRequestDraft(reference, draft.item))
 
-        assert found == {"Front": root / name / "Front.png"}
+        assert found == {"Front": folder / name / "Front.png"}
 
-    def test_files(self, root: Path, draft: ServiceRequestDraft) -> None:
+    def test_files(self, folder: Path, draft: ServiceRequestDraft) -> None:
         """Suffixes of photos are left out of the names; hidden files and systems' clutter aren't taken."""
-        folder = root / draft.reference_id
-        folder.mkdir()
+        own = folder / draft.reference_id
+        own.mkdir()
         for name in ("Front.JPG", "No. 2", "back.v2.heic", "uuid", ".DS_Store", "Thumbs.db", "desktop.ini"):
-            (folder / name).write_bytes(b"")
+            (own / name).write_bytes(b"")
 
-        assert set(photos_in(str(root))(draft)) == {"Front", "No. 2", "back.v2", "uuid"}
+        assert set(photos_in(str(folder))(draft)) == {"Front", "No. 2", "back.v2", "uuid"}
 
     @pytest.mark.parametrize(
         ("names", "problem"),
@@ -400,29 +396,34 @@ class TestPhotosIn:
         ],
     )
     def test_problems(
-        self, root: Path, draft: ServiceRequestDraft, names: tuple[str, ...] | None, problem: str
+        self, folder: Path, draft: ServiceRequestDraft, names: tuple[str, ...] | None, problem: str
     ) -> None:
         """A folder that can't be right is told, with its name."""
         if names is not None:
-            (root / draft.reference_id).mkdir()
+            (folder / draft.reference_id).mkdir()
         for name in names or ():
-            (root / draft.reference_id / name).write_bytes(PHOTO)
+            (folder / draft.reference_id / name).write_bytes(PHOTO)
 
         with pytest.raises(PhotoError, match=problem) as caught:
-            photos_in(root)(draft)
+            photos_in(folder)(draft)
 
-        assert str(root / draft.reference_id) in str(caught.value)
+        assert str(folder / draft.reference_id) in str(caught.value)
 
-    def test_too_long(self, root: Path, draft: ServiceRequestDraft) -> None:
+    def test_too_long(self, folder: Path, draft: ServiceRequestDraft) -> None:
         """A reference that no folder can be called like is told too."""
         with pytest.raises(PhotoError, match="File name too long"):
-            photos_in(root)(ServiceRequestDraft("R" * 300, draft.item))
+            photos_in(folder)(ServiceRequestDraft("R" * 300, draft.item))
 
-    async def test_the_same_side_twice(self, client: Legitmark, root: Path, drafts: Drafts) -> None:
+    def test_no_folder(self, folder: Path) -> None:
+        """A folder that isn't there is told at once."""
+        with pytest.raises(ConfigurationError, match="nowhere' is no folder"):
+            photos_in(folder / "nowhere")
+
+    async def test_the_same_side_twice(self, client: Legitmark, folder: Path, drafts: Drafts) -> None:
         """Two photos that turn out to be of one side are told, and none is sent."""
-        fill(root, ["ITEM-0"], [*SIDES, "BACK_"])
+        fill(folder, ["ITEM-0"], [*SIDES, "BACK_"])
 
-        (outcome,) = await outcomes_of(client.workflow.submit_many(drafts(1), photos_in(root)))
+        (outcome,) = await outcomes_of(client.workflow.submit_many(drafts(1), photos_in(folder)))
 
         assert isinstance(outcome, Stuck)
         assert "'BACK_' and 'Back' are the same side" in str(outcome.error)

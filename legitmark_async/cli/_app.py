@@ -67,6 +67,12 @@ cause, with the rows that it hit.""",
 
 On 127.0.0.1, until SIGINT or SIGTERM ends it with exit status 0. The first line on stdout is a JSON object with its
 `url` and the made-up `api_key` that it takes. What really happened is told at `/_sandbox/ledger`.""",
+    "legitmark_async.cli._submit_many:submit_many": """Create, photograph and submit each row of a file.
+
+The photos of a row stand in PHOTOS/reference_id/, one file for each side, called by the side's English name or its
+UUID: Front.jpg, "Serial Number.heic". They are checked before the row is created. The outcomes are those of
+create-many, and `submitted` and `stuck`: created, and no further, because of a photo that is missing, for example. With
+--journal the same command goes on with each row where it got to.""",
     "legitmark_async.cli._status:status": """Tell what a journal holds.
 
 One JSON object: counts of the items by what became of them, and the runs. On stderr stands how to go on.""",

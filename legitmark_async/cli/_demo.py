@@ -39,7 +39,7 @@ async def demo(
     sandbox = Sandbox(limits=Limits(partner=limit, window=window, headers="on-429"), latency=_LATENCY)
     async with sandbox, Legitmark(sandbox.api_key, base_url=sandbox.url) as legitmark:
         run = legitmark.sr.create_many(_drafts(items), total=items)
-        async with shown(run, bar=has_terminal()), run:
+        async with shown(run, "created", bar=has_terminal()), run:
             async for _ in run:
                 pass
     return _tell(run.progress, sandbox.ledger, ideal)

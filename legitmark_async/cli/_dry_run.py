@@ -3,11 +3,11 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from attrs import frozen
 
-from legitmark_async import Failed, Outcome, ServiceRequestDraft, Skipped
+from legitmark_async import ConfigurationError, Failed, Outcome, ServiceRequestDraft, Skipped
 from legitmark_async.bulk import REPEATED
 from legitmark_async.cli._conventions import ALL_DONE, SOME_FAILED
 from legitmark_async.cli._input import Drafts
@@ -27,24 +27,40 @@ class Prediction:
     Attributes:
         limit: Requests a window, if known.
         window: Seconds of a window.
+        requests: Requests that an item takes.
     """
 
     limit: int | None
     window: float
+    requests: int = 1
 
     def seconds(self, valid: int) -> float | None:
         """Return the seconds for so many items: the first window's worth leaves at once."""
         if self.limit is None:
             return None
-        return round(max(math.ceil(valid / self.limit) - 1, 0) * self.window, 2)
+        return round(max(math.ceil(valid * self.requests / self.limit) - 1, 0) * self.window, 2)
 
 
-async def check_all(drafts: Drafts, lines: Lines, prediction: Prediction) -> int:
-    """Write a line for each row that would not be created, and one at the end that counts."""
+async def check_all(
+    drafts: Drafts,
+    lines: Lines,
+    prediction: Prediction,
+    check: Callable[[ServiceRequestDraft], None] | None = None,
+) -> int:
+    """Write a line for each row that would fail, and one at the end that counts.
+
+    Args:
+        drafts: The rows.
+        lines: Where to write.
+        prediction: Foretells the time.
+        check: What else is to be checked, in a thread; raises a `ConfigurationError`.
+    """
     counts: Counter[type[Outcome] | None] = Counter()
     references: set[str] = set()
     async for draft in _each(drafts):
         outcome = _foresee(draft, references)
+        if outcome is None and check is not None:
+            outcome = await asyncio.to_thread(_check, draft, check)
         counts[None if outcome is None else type(outcome)] += 1
         if outcome is not None:
             await lines.write(describe_outcome(outcome))
@@ -71,6 +87,14 @@ def _foresee(draft: ServiceRequestDraft, references: set[str]) -> Outcome | None
     if draft.reference_id in references:
         return Skipped(draft, REPEATED)
     references.add(draft.reference_id)
+    return None
+
+
+def _check(draft: ServiceRequestDraft, check: Callable[[ServiceRequestDraft], None]) -> Outcome | None:
+    try:
+        check(draft)
+    except ConfigurationError as error:
+        return Failed(draft, draft_error(draft, error.problems))
     return None
 
 

@@ -92,6 +92,7 @@ class Findings:
         extents: How long each run went on, by its number.
         timeline: What happened when.
         waits: Seconds by what was waited for, the longest first.
+        stuck: Items that were created and got no further, by their cause, the most frequent first.
         failures: Failed items by their cause, the most frequent first.
         unknowns: Unknown items, likewise.
     """
@@ -100,6 +101,7 @@ class Findings:
     extents: Mapping[int, Extent]
     timeline: Timeline
     waits: tuple[tuple[str, float], ...]
+    stuck: tuple[Group, ...]
     failures: tuple[Group, ...]
     unknowns: tuple[Group, ...]
 
@@ -134,6 +136,7 @@ def find(
         extents,
         _timeline(summary.runs, extents, samples()),
         tuple(sorted(waits.items(), key=lambda wait: -wait[1])),
+        _groups(entries(Status.STUCK)),
         _groups(entries(Status.FAILED)),
         _groups(entries(Status.UNKNOWN)),
     )

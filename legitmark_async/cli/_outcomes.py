@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from legitmark_async import Created, Failed, Outcome, Skipped, Unknown
+from legitmark_async import Created, Failed, Outcome, Skipped, Stuck, Unknown
 from legitmark_async.bulk import Row
 from legitmark_async.journal import Entry
 
@@ -39,6 +39,8 @@ def describe_entry(entry: Entry) -> dict[str, Any]:
 
 def _error(outcome: Outcome) -> str | None:
     match outcome:
+        case Stuck(_, _, error):
+            return str(error)
         case Created():
             return None
         case Failed(_, error) | Unknown(_, error):

@@ -16,7 +16,7 @@ from legitmark_async.cli._charts import (
 )
 from legitmark_async.cli._findings import Findings, Group, Span, cumulated
 from legitmark_async.cli._style import STYLE
-from legitmark_async.journal import RunRecord
+from legitmark_async.journal import JournalSummary, RunRecord
 
 # So many runs can be named on a time axis.
 _NAMED_RUNS = 6
@@ -35,6 +35,7 @@ def render(findings: Findings) -> str:
         _section("Creates and refusals", _pace(findings)),
         _section("Outcomes so far", _progress(findings)),
         _section("Waits", _waits(findings.waits)),
+        *_stuck(findings.stuck),
         _section("Failed", _groups(findings.failures, "Nothing failed.")),
         _section("Unknown", _unknown(findings.unknowns)),
     ]
@@ -64,6 +65,7 @@ def _tiles(findings: Findings) -> str:
     summary = findings.summary
     tiles = [
         ("good", "created", format_count(summary.created)),
+        *_submissions(summary),
         ("bad", "failed", format_count(summary.failed)),
         ("open", "unknown", format_count(summary.unknown)),
         ("", "refused requests", format_count(findings.refused)),
@@ -71,6 +73,13 @@ def _tiles(findings: Findings) -> str:
     ]
     cells = "".join(f'<div class="{style}"><dt>{name}</dt><dd>{value}</dd></div>' for style, name, value in tiles)
     return f'<dl class="tiles">{cells}</dl>'
+
+
+def _submissions(summary: JournalSummary) -> list[tuple[str, str, str]]:
+    # Where nothing was ever to be submitted, nobody misses it.
+    if not (summary.submitted or summary.stuck):
+        return []
+    return [("good", "submitted", format_count(summary.submitted)), ("bad", "stuck", format_count(summary.stuck))]
 
 
 def _length(findings: Findings) -> float:
@@ -196,6 +205,13 @@ def _group(group: Group, *, unfolded: bool) -> str:
     rest = f"<li>and {format_count(more)} more</li>" if more else ""
     head = f"<summary><b>{format_count(group.count)}</b>{escape(group.cause)}</summary>"
     return f"<details{' open' if unfolded else ''}>{head}<ul>{rows}{rest}</ul></details>"
+
+
+def _stuck(groups: Sequence[Group]) -> list[str]:
+    if not groups:
+        return []
+    advice = "<p>These were created, and got no further. Mend it, and run the same command with this journal again.</p>"
+    return [_section("Stuck", advice + _groups(groups, ""))]
 
 
 def _unknown(groups: Sequence[Group]) -> str:

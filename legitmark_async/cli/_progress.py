@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
+from typing import Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -12,6 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from legitmark_async import BulkRun, RunProgress
 from legitmark_async.cli._output import say
 
+# What rows are to become.
+Goal = Literal["created", "submitted"]
 # Seconds between two pictures of the bar, and between two lines.
 _FRAME = 0.1
 _LINE = 5.0
@@ -26,9 +29,9 @@ def has_terminal() -> bool:
 
 
 @contextlib.asynccontextmanager
-async def shown(run: BulkRun, *, bar: bool) -> AsyncIterator[None]:
-    """Show the progress of a run while the block lasts."""
-    task = asyncio.create_task(_draw_bar(run) if bar else _say_lines(run))
+async def shown(run: BulkRun, goal: Goal, *, bar: bool) -> AsyncIterator[None]:
+    """Show the progress of a run while the block lasts, and how many rows have come to its goal."""
+    task = asyncio.create_task(_draw_bar(run, goal) if bar else _say_lines(run, goal))
     try:
         yield
     finally:
@@ -36,7 +39,7 @@ async def shown(run: BulkRun, *, bar: bool) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _draw_bar(run: BulkRun) -> None:
+async def _draw_bar(run: BulkRun, goal: Goal) -> None:
     console = Console(stderr=True)
     width = min(max(console.width - _WORDS, _SHORTEST), _LONGEST)
     columns = BarColumn(width), TextColumn("{task.description}", markup=False)
@@ -46,29 +49,31 @@ async def _draw_bar(run: BulkRun) -> None:
             while True:
                 now = run.progress
                 progress.update(
-                    bar, completed=now.done, total=now.total, description=describe(now, brief=True), refresh=True
+                    bar, completed=now.done, total=now.total, description=describe(now, goal, brief=True), refresh=True
                 )
                 await asyncio.sleep(_FRAME)
         finally:
             now = run.progress
             progress.update(
-                bar, completed=now.done, total=now.total, description=describe(now, brief=True), refresh=True
+                bar, completed=now.done, total=now.total, description=describe(now, goal, brief=True), refresh=True
             )
 
 
-async def _say_lines(run: BulkRun) -> None:
+async def _say_lines(run: BulkRun, goal: Goal) -> None:
     while True:
         await asyncio.sleep(_LINE)
-        say(describe(run.progress))
+        say(describe(run.progress, goal))
 
 
-def describe(progress: RunProgress, *, brief: bool = False) -> str:
+def describe(progress: RunProgress, goal: Goal = "created", *, brief: bool = False) -> str:
     """Tell of a run that is under way; `brief` is for the words beside the bar, without what it waits for."""
+    done = progress.created if goal == "created" else progress.submitted
     why = "" if brief else f"{progress.reason or 'rate limit'}: "
     words = [
-        f"{progress.created}{'' if progress.total is None else f'/{progress.total}'} created",
+        f"{done}{'' if progress.total is None else f'/{progress.total}'} {goal}",
         f"{progress.per_second:.0f}/s",
         f"{progress.refused} refused",
+        f"{progress.stuck} stuck" if progress.stuck else "",
         f"{progress.failed} failed" if progress.failed else "",
         f"{progress.unknown} unknown" if progress.unknown else "",
         f"ends in {progress.ends_in:.0f} s" if progress.ends_in else "",

@@ -24,12 +24,15 @@ async def status(journal: Annotated[Path, Parameter(help="File that a run has wr
             "base_url": summary.base_url,
             "items": summary.items,
             "created": summary.created,
+            "submitted": summary.submitted,
+            "stuck": summary.stuck,
             "failed": summary.failed,
             "unknown": summary.unknown,
             "runs": [_describe(run) for run in summary.runs],
         }
     )
-    say(f"{summary.created} created, {summary.failed} failed, {summary.unknown} unknown{_how_to_go_on(summary)}")
+    counts = f"{summary.created} created{_how_far(summary)}, {summary.failed} failed, {summary.unknown} unknown"
+    say(f"{counts}{_how_to_go_on(summary)}")
     return ALL_DONE
 
 
@@ -48,12 +51,20 @@ def _describe(run: RunRecord) -> dict[str, Any]:
     }
 
 
+def _how_far(summary: JournalSummary) -> str:
+    if not (summary.submitted or summary.stuck):
+        return ""
+    return f" ({summary.submitted} submitted, {summary.stuck} stuck)"
+
+
 def _how_to_go_on(summary: JournalSummary) -> str:
     killed = bool(summary.runs) and summary.runs[-1].ended_at is None
     why = [
         "the last run is still going on or was killed" if killed else "",
         "some are unknown" if summary.unknown else "",
         "some have failed" if summary.failed else "",
+        "some are stuck" if summary.stuck else "",
     ]
     told = " and ".join(filter(None, why))
-    return f"; {told}: run create-many again with this journal" if told else ""
+    command = "submit-many" if summary.submitted or summary.stuck else "create-many"
+    return f"; {told}: run {command} again with this journal" if told else ""

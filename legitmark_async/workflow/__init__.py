@@ -1,6 +1,7 @@
 """The way of an item: created, photographed, submitted and, by choice, judged."""
 
 from legitmark_async.workflow._folders import FindPhotos, photos_in
-from legitmark_async.workflow._workflow import Workflow
+from legitmark_async.workflow._steps import check_photos
+from legitmark_async.workflow._workflow import REQUESTS, Workflow
 
-__all__ = ["FindPhotos", "Workflow", "photos_in"]
+__all__ = ["REQUESTS", "FindPhotos", "Workflow", "check_photos", "photos_in"]

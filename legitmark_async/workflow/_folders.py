@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from legitmark_async.errors import PhotoError
+from legitmark_async.errors import ConfigurationError, PhotoError
 from legitmark_async.models import ServiceRequestDraft
 from legitmark_async.resources import Photo
 
@@ -36,8 +36,14 @@ def photos_in(folder: str | os.PathLike[str]) -> FindPhotos:
     Returns:
         What `submit_many` takes. It raises a `PhotoError` for a draft if there is no such folder, or it is empty, or
         two files in it are called alike.
+
+    Raises:
+        ConfigurationError: The folder isn't there.
     """
-    return functools.partial(_photos_of, Path(folder))
+    root = Path(folder)
+    if not root.is_dir():
+        raise ConfigurationError(f"photos: {str(root)!r} is no folder", problems=["photos"])
+    return functools.partial(_photos_of, root)
 
 
 def _photos_of(root: Path, draft: ServiceRequestDraft) -> dict[str, Photo]:

@@ -12,8 +12,8 @@ from legitmark_async.resources import Images, Photo, ServiceRequests
 from legitmark_async.workflow._folders import FindPhotos
 from legitmark_async.workflow._steps import Resources, Steps, check_photos
 
-# Create, requirements, progress, submit.
-_REQUESTS = 4
+# To the API's own host, of an item for which all goes well: create, requirements, progress, submit.
+REQUESTS = 4
 
 
 class Workflow:
@@ -126,7 +126,7 @@ class Workflow:
             ordered=ordered,
             journal=journal,
             plan=plan,
-            requests=_REQUESTS,
+            requests=REQUESTS,
         )
         return BulkRun(api, Source(drafts, total), options)
 

@@ -41,6 +41,8 @@ def test_status(legitmark: Run, sandbox: Mapping[str, str], journal: Path) -> No
         "base_url": sandbox["LEGITMARK_BASE_URL"],
         "items": 3,
         "created": 1,
+        "submitted": 0,
+        "stuck": 0,
         "failed": 1,
         "unknown": 1,
     }
