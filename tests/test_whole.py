@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from photo_samples import make_heic, make_jpeg, make_png
 
-from legitmark_async import Created, Legitmark, RetryPolicy, ServiceRequest, Uploaded, read_csv
+from legitmark_async import Legitmark, RetryPolicy, Submitted, photos_in, read_csv
 from legitmark_async.sandbox import Sandbox
 from legitmark_async.webhooks import Event, Listener, Receiver
 
@@ -22,6 +22,16 @@ KINDS = [
     ("Footwear", "Sneakers", "NIKE"),
     ("footwear", "boots", ""),
 ]
+# Names of sides, as people write them, and two UUIDs.
+BAG = (
+    *("Front", "back", "Base", "interior-label", "Hardware Engraving", "serial_number", "Dust Bag"),
+    "33ce80ed-d22a-4ef6-b99c-09c06a3d2ee4",
+)
+FOOTWEAR = (
+    *("FRONT", "Back", "left shoe", "Right Shoe", "Sole", "Insole", "Interior Size Tag or Stamp"),
+    "1b6f9d6e-7c47-11ef-a623-02595575faeb",
+)
+KINDS_OF_PHOTOS = ((make_png, ".jpg"), (make_jpeg, ".jpeg"), (make_heic, ""))
 # Those that lose an answer after the request was carried out, and those that lose the request.
 ALL_FAULTS = ("refuse", "drop-before", "drop-after", "error-after", "truncate", "garbage")
 
@@ -36,16 +46,16 @@ def write_items(folder: Path) -> Path:
     return path
 
 
-def write_photos(folder: Path) -> list[Path]:
-    """Write photos of several kinds and sizes, each with other bytes, whose names say nothing."""
-    rng = random.Random(8)
-    paths = []
-    for number in range(8):
-        make = (make_png, make_jpeg, make_heic)[number % 3]
-        path = folder / f"photo-{number}"
-        path.write_bytes(make(800 + number, 700) + rng.randbytes(rng.randint(1, 60_000)))
-        paths.append(path)
-    return paths
+def write_photos(folder: Path) -> Path:
+    """Write photos of several kinds and sizes, each with other bytes, under names and UUIDs of their sides."""
+    rng, root = random.Random(8), folder / "photos"
+    for number in range(ITEMS):
+        own = root / f"ITEM-{number}"
+        own.mkdir(parents=True)
+        for place, side in enumerate(BAG if number % len(KINDS) < 2 else FOOTWEAR):
+            make, suffix = KINDS_OF_PHOTOS[(number + place) % len(KINDS_OF_PHOTOS)]
+            (own / f"{side}{suffix}").write_bytes(make(800 + place, 700) + rng.randbytes(rng.randint(1, 20_000)))
+    return root
 
 
 class Verdicts:
@@ -64,24 +74,11 @@ class Verdicts:
             self.all.set()
 
 
-async def take_through(client: Legitmark, sr: ServiceRequest, photos: list[Path]) -> None:
-    """Upload all photos of a service request, and submit it."""
-    requirements = await client.sr.requirements(sr.uuid)
-    pairs = zip([side.uuid for side in requirements.sides], photos, strict=True)
-    async with client.images.upload_many(sr.uuid, pairs) as run:
-        outcomes = [outcome async for outcome in run]
-    assert all(isinstance(outcome, Uploaded) for outcome in outcomes)
-    assert (await client.sr.progress(sr.uuid)).met
-    # If its answer was lost, it may have moved on since.
-    assert (await client.sr.submit(sr.uuid)).state.primary != "DRAFT"
-
-
 @pytest.mark.timeout(240)
 async def test_from_names_to_verdicts(tmp_path: Path) -> None:
     """All 200 items have a verdict, none was created or submitted twice, and every photo arrived byte for byte."""
-    photos, verdicts = write_photos(tmp_path), Verdicts()
+    file, photos, verdicts = write_items(tmp_path), write_photos(tmp_path), Verdicts()
     retry = RetryPolicy(attempts=12, base=0.01, quota=100_000, confirm_pauses=(0.01, 0.02))
-    created: list[ServiceRequest] = []
     async with (
         Listener(Receiver(verdicts, SECRET)) as listener,
         Sandbox(
@@ -95,19 +92,25 @@ async def test_from_names_to_verdicts(tmp_path: Path) -> None:
             sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url, retry=retry, concurrency=16
         ) as client,
     ):
-        drafts = client.taxonomy.resolve_drafts(read_csv(write_items(tmp_path)))
-        async with client.sr.create_many(drafts) as run, asyncio.TaskGroup() as tasks:
-            async for outcome in run:
-                assert isinstance(outcome, Created)
-                created.append(outcome.service_request)
-                tasks.create_task(take_through(client, outcome.service_request, photos))
+        drafts = client.taxonomy.resolve_drafts(read_csv(file))
+        run = client.workflow.submit_many(drafts, photos_in(photos), journal=tmp_path / "run.db")
+        async with run:
+            submitted = {outcome.draft.reference_id: outcome async for outcome in run}
         await asyncio.wait_for(verdicts.all.wait(), 60)
         ledger, stored, states = sandbox.ledger, sandbox.photos, sandbox.states
 
-    whole = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in photos)
-    assert (len(created), ledger.created, ledger.duplicates, ledger.submitted) == (ITEMS, ITEMS, 0, ITEMS)
+    assert {type(outcome) for outcome in submitted.values()} == {Submitted}
+    assert (len(submitted), ledger.created, ledger.duplicates, ledger.submitted) == (ITEMS, ITEMS, 0, ITEMS)
     assert {state[0] for state in states.values()} == {"COMPLETE"}
-    for sr in created:
-        told = [versions[-1].sha256 for (uuid, _), versions in stored.items() if uuid == sr.uuid]
-        assert sorted(told) == whole
+    for reference, outcome in submitted.items():
+        assert isinstance(outcome, Submitted)
+        uuid = outcome.service_request.uuid
+        told = [versions[-1].sha256 for (sr_uuid, _), versions in stored.items() if sr_uuid == uuid]
+        assert sorted(told) == hashes_in(photos / reference)
+    assert set(verdicts.final) == set(submitted)
     assert set(verdicts.final.values()) == {"authentic", "counterfeit"}
+
+
+def hashes_in(folder: Path) -> list[str]:
+    """Tell what is in the files of a folder."""
+    return sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir())
