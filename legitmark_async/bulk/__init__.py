@@ -17,6 +17,7 @@ from legitmark_async.bulk._outcomes import (
     Submitted,
     Unknown,
 )
+from legitmark_async.bulk._plan import REQUESTS
 from legitmark_async.bulk._run import BulkRun
 from legitmark_async.bulk.sources import Row, read_csv, read_jsonl
 
@@ -25,6 +26,7 @@ __all__ = [
     "INPUT_ENDED",
     "NOT_UNKNOWN",
     "REPEATED",
+    "REQUESTS",
     "SUBMITTED_BEFORE",
     "BulkRun",
     "Created",

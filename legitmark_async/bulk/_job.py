@@ -23,6 +23,7 @@ class Job:
         number: Of its item in the journal, once it was entered there.
         service_request: What it became, by this run or one before, or None.
         reached: How far that got.
+        to_come: Requests that it will make beside the one that it is at.
     """
 
     draft: ServiceRequestDraft
@@ -32,6 +33,7 @@ class Job:
     number: int | None = None
     service_request: ServiceRequest | None = None
     reached: State = State.CREATED
+    to_come: int = 0
 
     def withdrawn(self, why: str) -> Outcome:
         """Return what becomes of it if nothing more is done."""

@@ -62,6 +62,7 @@ class Maker:
         fresh = made is None
         if made is None:
             async with self.slots:
+                job.to_come = 0 if plan is None else 3
                 made = job.service_request = await self.caller.call(request, job.state)
         return Created(job.draft, made) if plan is None else await self._go_on(job, made, plan, fresh=fresh)
 
@@ -80,8 +81,12 @@ class Maker:
         if job.reached != State.UPLOADED:
             await self.books.advance(job, State.CREATED)
             if not job.state.withdrawn:
+                job.to_come = 2
                 await plan.upload(made.uuid, fresh=fresh)
+                job.to_come = 1
+                await plan.check(made.uuid)
                 await self.books.advance(job, State.UPLOADED)
         if job.state.withdrawn:
             return Created(job.draft, made)
+        job.to_come = 0
         return Submitted(job.draft, await plan.submit(made.uuid, fresh=fresh))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from legitmark_async.bulk._plan import Planner
+from legitmark_async.bulk._plan import REQUESTS, Planner
 from legitmark_async.errors import ConfigurationError
 from legitmark_async.options import checked_count
 
@@ -28,7 +28,6 @@ class RunOptions:
         journal: Where to write down what happens, or None.
         settle_only: Send nothing but what may have been sent before.
         plan: Finds out how each goes on once it is created, or None if that is all.
-        requests: Requests that each draft takes, at the least.
     """
 
     concurrency: int
@@ -37,7 +36,11 @@ class RunOptions:
     journal: Path | None = field(default=None, converter=_path_of)
     settle_only: bool = False
     plan: Planner | None = None
-    requests: int = 1
+
+    @property
+    def requests(self) -> int:
+        """Requests that each draft takes of the API's host, if all goes well."""
+        return 1 if self.plan is None else REQUESTS
 
     def __attrs_post_init__(self) -> None:
         checked_count("concurrency", self.concurrency)

@@ -5,9 +5,15 @@ from typing import Protocol
 
 from legitmark_async.models import ServiceRequest, ServiceRequestDraft
 
+# Of an item with a plan for which all goes well: create, requirements, progress, submit.
+REQUESTS = 4
+
 
 class Plan(Protocol):
-    """The steps of one service request to its verdict. Each may be repeated without harm."""
+    """The steps of one service request to its verdict. Each may be repeated without harm.
+
+    If all goes well each takes one request of the API's host, and the uploads are other hosts'.
+    """
 
     async def upload(self, uuid: str, *, fresh: bool) -> None:
         """Upload its photos.
@@ -18,6 +24,14 @@ class Plan(Protocol):
 
         Raises:
             WorkflowError: It got stuck.
+        """
+        ...
+
+    async def check(self, uuid: str) -> None:
+        """Ask whether its photos are enough.
+
+        Raises:
+            WorkflowError: They aren't.
         """
         ...
 

@@ -238,6 +238,7 @@ class BulkRun:
     def _settle(self, job: Job, outcome: Outcome) -> None:
         """Count an outcome, and hand on those that are due."""
         self._active.discard(job)
+        self._announce()
         self._tally.refused += job.state.refusals
         self._count(outcome)
         self._outbox.settle(job, outcome)
@@ -257,7 +258,8 @@ class BulkRun:
 
     def _announce(self) -> None:
         # The pacer spends a window otherwise if more is to come than it holds.
-        self._caller.pacer.announce(self, 0 if self._stopped else self._source.left)
+        to_come = self._watch.requests_to_come(0 if self._stopped else self._source.left)
+        self._caller.pacer.announce(self, 0 if self._withdrawing else to_come)
 
     def _stop(self, why: str) -> None:
         """Read no more drafts."""

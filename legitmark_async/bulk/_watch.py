@@ -47,6 +47,10 @@ class Watch:
         """Drafts that wait for the rate limit."""
         return sum(job.state.phase == WAITING for job in self.active)
 
+    def requests_to_come(self, left: float) -> float:
+        """Return the requests beside those that wait or are in flight, if so many drafts are left to read."""
+        return left * self.requests + (sum(job.to_come for job in self.active) if self.requests > 1 else 0)
+
     def progress(self, total: int | None, stopped: str | None, *, working: bool) -> RunProgress:
         """Return a snapshot."""
         tally, now = self.tally, 0.0 if self.tally.started is None else self.caller.clock()

@@ -6,11 +6,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from legitmark_async import BulkRun, Legitmark, ServiceRequestDraft, photos_in
+from legitmark_async.bulk import REQUESTS
 from legitmark_async.cli._api import DEFAULT_API, Api
 from legitmark_async.cli._input import Drafts, Input
 from legitmark_async.cli._many import FILE, DryRunOptions, OutputOptions, RunOptions, check_rows, run_rows
 from legitmark_async.cli._run import command
-from legitmark_async.workflow import REQUESTS, check_photos
+from legitmark_async.workflow import check_photos
 
 _PHOTOS = Parameter(
     help="Folder that holds a folder for each reference_id, with a file for each side in it, called by the side's "

@@ -2,6 +2,6 @@
 
 from legitmark_async.workflow._folders import FindPhotos, photos_in
 from legitmark_async.workflow._steps import check_photos
-from legitmark_async.workflow._workflow import REQUESTS, Workflow
+from legitmark_async.workflow._workflow import Workflow
 
-__all__ = ["REQUESTS", "FindPhotos", "Workflow", "check_photos", "photos_in"]
+__all__ = ["FindPhotos", "Workflow", "check_photos", "photos_in"]

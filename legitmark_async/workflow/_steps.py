@@ -76,6 +76,9 @@ class Steps:
         needed = await _at("requirements", uuid, self.resources.sr.requirements(uuid, language="en"))
         again = sr is not None and sr.needs_resubmission
         await self._send(uuid, _match(uuid, needed, self.photos, again=again))
+
+    async def check(self, uuid: str) -> None:
+        """See `bulk.Plan`."""
         progress = await _at("progress", uuid, self.resources.sr.progress(uuid))
         # What the API can't count, it judges itself when it is submitted.
         if progress.met is False:

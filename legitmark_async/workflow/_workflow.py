@@ -12,9 +12,6 @@ from legitmark_async.resources import Images, Photo, ServiceRequests
 from legitmark_async.workflow._folders import FindPhotos
 from legitmark_async.workflow._steps import Resources, Steps, check_photos
 
-# To the API's own host, of an item for which all goes well: create, requirements, progress, submit.
-REQUESTS = 4
-
 
 class Workflow:
     """From an item to its verdict; reached as `legitmark.workflow`."""
@@ -65,6 +62,7 @@ class Workflow:
         uuid = item if isinstance(item, str) else (await self._resources.sr.create(item)).uuid
         steps = Steps(self._resources, photos)
         await steps.upload(uuid, fresh=fresh)
+        await steps.check(uuid)
         sr = await steps.submit(uuid, fresh=fresh)
         return await steps.judge(uuid, timeout, poll) if verdict else sr
 
@@ -126,7 +124,6 @@ class Workflow:
             ordered=ordered,
             journal=journal,
             plan=plan,
-            requests=REQUESTS,
         )
         return BulkRun(api, Source(drafts, total), options)
 
