@@ -523,3 +523,20 @@ def test_memory_of_a_long_run() -> None:
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["created"] == 20_000
     assert figures["grown_mib"] < 10
+
+
+def test_progress_without_a_loop(item: Item) -> None:
+    """The progress can be asked for before the run, and when its event loop is gone."""
+
+    async def main() -> BulkRun:
+        async with Sandbox() as sandbox, Legitmark(sandbox.api_key, base_url=sandbox.url) as client:
+            run = client.sr.create_many([ServiceRequestDraft("A", item)])
+            async with run:
+                assert [type(outcome) async for outcome in run] == [Created]
+            return run
+
+    run = asyncio.run(main())
+
+    assert (run.progress.created, run.progress.ends_in) == (1, 0.0)
+    assert run.progress.seconds > 0
+    assert Legitmark("leo_key").sr.create_many([]).progress.seconds == 0

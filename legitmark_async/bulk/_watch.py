@@ -53,7 +53,9 @@ class Watch:
 
     def progress(self, total: int | None, stopped: str | None, *, working: bool) -> RunProgress:
         """Return a snapshot."""
-        tally, now = self.tally, 0.0 if self.tally.started is None else self.caller.clock()
+        tally = self.tally
+        # Before and after the run there may be no event loop, and so no clock.
+        now = self.caller.clock() if tally.started is not None and tally.ended is None else 0.0
         opens_in, reason = self.caller.pacer.wait(_endpoints.CREATE) if working else (0.0, "")
         ends_in = None
         if tally.ended is not None:
