@@ -322,15 +322,48 @@ async def test_options(client: Legitmark, folder: Path) -> None:
 
 
 async def test_broken_finder(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
-    """What the user's own function raises ends the run, and is raised; nothing is sent for it."""
+    """A draft for which the user's own function raises, or gives what is no photos, fails alone, and isn't sent."""
 
-    def find(_: ServiceRequestDraft) -> dict[str, bytes]:
-        raise LookupError("no such row")
+    def find(draft: ServiceRequestDraft) -> dict[str, bytes]:
+        if draft.reference_id == "ITEM-1":
+            raise LookupError("no such row")
+        return [] if draft.reference_id == "ITEM-2" else dict.fromkeys(SIDES, PHOTO)  # type: ignore[return-value]  # wrong on purpose
 
-    with pytest.raises(LookupError, match="no such row"):
-        await outcomes_of(client.workflow.submit_many(drafts(3), find))
+    seen = await outcomes_of(client.workflow.submit_many(drafts(4), find, ordered=True))
 
-    assert sandbox.ledger.created == 0
+    assert [type(outcome) for outcome in seen] == [Submitted, Failed, Failed, Submitted]
+    assert isinstance(seen[1], Failed)
+    assert str(seen[1].error) == "photos: LookupError: no such row"
+    assert isinstance(seen[1].error.__cause__, LookupError)
+    assert sandbox.ledger.created == 2
+
+
+async def test_submitted_elsewhere(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path) -> None:
+    """What somebody else has submitted meanwhile is left as it is, whatever is said of its photos."""
+    await outcomes_of(client.sr.create_many(drafts(1), journal=path))
+    with JournalReader(path) as journal:
+        (entry,) = journal.entries()
+    sandbox.move(entry.uuid or "", "QC")
+
+    seen = await outcomes_of(client.workflow.submit_many(drafts(1), lambda _: {"Front": PHOTO}, journal=path))
+
+    assert [type(outcome) for outcome in seen] == [Submitted]
+    assert not sandbox.photos
+
+
+async def test_outcomes_keep_little(client: Legitmark, drafts: Drafts, sandbox: Sandbox) -> None:
+    """A failure that is handed over as a value holds no frames, and so no photos."""
+    sandbox.set_faults({"refuse": 1.0})
+    sandbox.strikes = lambda path: path.endswith(".png")
+    view = client.with_options(retry=RetryPolicy(attempts=1))
+
+    (outcome,) = await outcomes_of(view.workflow.submit_many(drafts(1), lambda _: dict.fromkeys(SIDES, PHOTO)))
+
+    assert isinstance(outcome, Stuck)
+    failure: BaseException | None = outcome.error
+    while failure is not None:
+        assert failure.__traceback__ is None
+        failure = failure.__cause__
 
 
 async def test_names_and_rows(client: Legitmark, sandbox: Sandbox, tmp_path: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ from legitmark_async.bulk._books import Books
 from legitmark_async.bulk._job import Job
 from legitmark_async.bulk._outcomes import Created, Failed, Outcome, Stuck, Submitted, Unknown
 from legitmark_async.bulk._plan import Plan, Planner
-from legitmark_async.errors import JournalError, LegitmarkError, OutcomeUnknownError, WorkflowError
+from legitmark_async.errors import JournalError, LegitmarkError, OutcomeUnknownError, WorkflowError, without_frames
 from legitmark_async.journal import State
 from legitmark_async.models import ServiceRequest
 
@@ -42,15 +42,13 @@ class Maker:
             return await self._make(job)
         except JournalError:
             raise
-        # The frames of a failure are of no use to whoever gets it as a value, and keep a lot alive.
         except OutcomeUnknownError as error:
-            return Unknown(job.draft, error.with_traceback(None))
+            return Unknown(job.draft, without_frames(error))
         except WorkflowError as error:
-            return Stuck(
-                job.draft, job.service_request or ServiceRequest(uuid=error.sr_uuid), error.with_traceback(None)
-            )
+            made = job.service_request or ServiceRequest(uuid=error.sr_uuid)
+            return Stuck(job.draft, made, without_frames(error))
         except LegitmarkError as error:
-            return Failed(job.draft, error.with_traceback(None))
+            return Failed(job.draft, without_frames(error))
 
     async def _make(self, job: Job) -> Outcome:
         request = _endpoints.create_service_request(job.draft)
@@ -82,9 +80,9 @@ class Maker:
             await self.books.advance(job, State.CREATED)
             if not job.state.withdrawn:
                 job.to_come = 2
-                await plan.upload(made.uuid, fresh=fresh)
-                job.to_come = 1
-                await plan.check(made.uuid)
+                if await plan.upload(made.uuid, fresh=fresh):
+                    job.to_come = 1
+                    await plan.check(made.uuid)
                 await self.books.advance(job, State.UPLOADED)
         if job.state.withdrawn:
             return Created(job.draft, made)

@@ -15,8 +15,8 @@ class Plan(Protocol):
     If all goes well each takes one request of the API's host, and the uploads are other hosts'.
     """
 
-    async def upload(self, uuid: str, *, fresh: bool) -> None:
-        """Upload its photos.
+    async def upload(self, uuid: str, *, fresh: bool) -> bool:
+        """Upload its photos, unless it is submitted already; return whether they are to be checked.
 
         Args:
             uuid: Of the service request.

@@ -40,6 +40,7 @@ from legitmark_async.errors._base import (
     WebhookError,
     WorkflowError,
     draft_error,
+    without_frames,
 )
 from legitmark_async.errors._response import (
     AuthenticationError,
@@ -89,6 +90,7 @@ __all__ = [
     "draft_error",
     "error_class",
     "redact",
+    "without_frames",
 ]
 
 # A traceback names an error as users import it.

@@ -1,7 +1,7 @@
 """The root of the tree, and the errors that are no answer and no lack of one."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
@@ -111,6 +111,18 @@ class JournalError(LegitmarkError):
 
     def _sentence(self) -> str:
         return f"journal {self.path!r}: {self.problem}"
+
+
+E = TypeVar("E", bound="LegitmarkError")
+
+
+def without_frames(error: E) -> E:
+    """Return an error that is handed on as a value: its frames are of no use to anybody, and keep a lot alive."""
+    failure: BaseException | None = error
+    while failure is not None:
+        failure.__traceback__ = None
+        failure = failure.__cause__
+    return error
 
 
 def draft_error(draft: ServiceRequestDraft, problems: Sequence[str]) -> ConfigurationError:

@@ -7,7 +7,7 @@ from typing import Self
 
 from attrs import define, field, frozen
 
-from legitmark_async.errors import LegitmarkError
+from legitmark_async.errors import LegitmarkError, without_frames
 from legitmark_async.models import Upload
 from legitmark_async.resources._content import Photo
 
@@ -116,7 +116,7 @@ class UploadRun:
         try:
             return Uploaded(side_uuid, await self._upload(side_uuid, photo))
         except LegitmarkError as error:
-            return NotUploaded(side_uuid, error)
+            return NotUploaded(side_uuid, without_frames(error))
 
     def _count(self, outcome: UploadOutcome) -> None:
         if isinstance(outcome, Uploaded):

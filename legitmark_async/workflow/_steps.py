@@ -66,16 +66,17 @@ class Steps:
     resources: Resources
     photos: Mapping[str, Photo]
 
-    async def upload(self, uuid: str, *, fresh: bool) -> None:
+    async def upload(self, uuid: str, *, fresh: bool) -> bool:
         """See `bulk.Plan`."""
         sr = None if fresh else await _at("requirements", uuid, self.resources.sr.get(uuid))
         if sr is not None and is_submitted(sr):
-            return
+            return False
         if sr is not None and sr.is_cancelled:
             raise WorkflowError(uuid, "requirements", "it was cancelled")
         needed = await _at("requirements", uuid, self.resources.sr.requirements(uuid, language="en"))
         again = sr is not None and sr.needs_resubmission
         await self._send(uuid, _match(uuid, needed, self.photos, again=again))
+        return True
 
     async def check(self, uuid: str) -> None:
         """See `bulk.Plan`."""

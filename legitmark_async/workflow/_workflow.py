@@ -61,8 +61,8 @@ class Workflow:
         fresh = not isinstance(item, str)
         uuid = item if isinstance(item, str) else (await self._resources.sr.create(item)).uuid
         steps = Steps(self._resources, photos)
-        await steps.upload(uuid, fresh=fresh)
-        await steps.check(uuid)
+        if await steps.upload(uuid, fresh=fresh):
+            await steps.check(uuid)
         sr = await steps.submit(uuid, fresh=fresh)
         return await steps.judge(uuid, timeout, poll) if verdict else sr
 
@@ -98,7 +98,7 @@ class Workflow:
         Args:
             drafts: As `sr.create_many` takes them.
             photos: Is called with each draft, in a thread, and gives its photos as `authenticate` takes them;
-                `photos_in` finds them in folders.
+                `photos_in` finds them in folders. If it raises, that draft has failed.
             concurrency: Items under way at once; the client's `concurrency` if None.
             max_failures: Stop when more have failed, are unknown or got stuck; as in `sr.create_many`.
             ordered: Give the outcomes in the order of the input, instead of as they come.
@@ -133,10 +133,14 @@ def _resources(api: Caller, asset: Caller, storage: Caller, concurrency: int) ->
 
 
 def _find(photos: FindPhotos, draft: ServiceRequestDraft) -> Mapping[str, Photo]:
+    where = "" if draft.origin is None else f"{draft.origin}: "
     try:
         found = photos(draft)
         check_photos(found)
     except PhotoError as error:
-        where = "" if draft.origin is None else f"{draft.origin}: "
         raise PhotoError(f"{where}{error}", problems=error.problems) from None
+    except Exception as error:
+        # The function is the user's, and so is the draft that it doesn't get along with: the others go on.
+        problem = f"photos: {type(error).__name__}: {error}"
+        raise PhotoError(f"{where}{problem}", problems=[problem]) from error
     return found
