@@ -72,7 +72,7 @@ def tests(session: nox.Session) -> None:
     session.env["PYTHONSAFEPATH"] = "1"
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
     coverage = ("--cov", "--cov-report=term") if session.python == TESTED[-1] else ()
-    session.run("pytest", *coverage, *session.posargs)
+    session.run("pytest", "--durations=20", *coverage, *session.posargs)
 
 
 @nox.session
