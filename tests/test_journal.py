@@ -174,23 +174,23 @@ async def test_no_folder(client: Legitmark, sandbox: Sandbox, path: Path) -> Non
 
 async def test_full_disk(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path) -> None:
     """Where the disk is full nothing more is sent; every draft has its outcome, and the next run goes on."""
-    run = client.sr.create_many(drafts(5000), journal=path)
+    run = client.sr.create_many(drafts(1500), journal=path)
     seen: list[Outcome] = []
 
     async def run_into_it() -> None:
         async with run:
-            run._maker.books.journal._store._connection.execute("PRAGMA max_page_count = 60")  # type: ignore[attr-defined]  # it has one
+            run._maker.books.journal._store._connection.execute("PRAGMA max_page_count = 30")  # type: ignore[attr-defined]  # it has one
             async for outcome in run:
                 seen.append(outcome)  # noqa: PERF401  # what there is has to be kept when the loop raises
 
     with pytest.raises(JournalError, match="database or disk is full; free some space and run the same again"):
         await run_into_it()
 
-    assert len(seen) + len(run.leftover) == run.progress.taken < 5000
-    assert sandbox.ledger.created < 5000
-    again = await outcomes_of(client.sr.create_many(drafts(5000), journal=path))
+    assert len(seen) + len(run.leftover) == run.progress.taken < 1500
+    assert sandbox.ledger.created < 1500
+    again = await outcomes_of(client.sr.create_many(drafts(1500), journal=path))
     assert {type(outcome) for outcome in again} <= {Created, Skipped}
-    assert (sandbox.ledger.created, sandbox.ledger.duplicates) == (5000, 0)
+    assert (sandbox.ledger.created, sandbox.ledger.duplicates) == (1500, 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="there is nobody else to be")
