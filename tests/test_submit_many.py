@@ -14,6 +14,7 @@ from legitmark_async import (
     Created,
     Failed,
     ForbiddenError,
+    Item,
     JournalReader,
     Legitmark,
     Outcome,
@@ -29,7 +30,7 @@ from legitmark_async import (
 )
 from legitmark_async.bulk import SUBMITTED_BEFORE
 from legitmark_async.journal import Status
-from legitmark_async.sandbox import Sandbox
+from legitmark_async.sandbox import Limits, Sandbox
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
 
@@ -311,6 +312,26 @@ async def test_too_many_stuck(client: Legitmark, drafts: Drafts, folder: Path) -
 
     assert (run.progress.stopped or "").endswith("more than max_failures allows")
     assert 3 <= run.progress.stuck < 10
+
+
+async def test_refusals_of_all_steps(item: Item) -> None:
+    """Whatever step the rate limit refuses, the progress counts it, and tells who waits."""
+    async with (
+        Sandbox(limits=Limits(partner=20, window=0.5)) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url) as client,
+    ):
+        drafts = [ServiceRequestDraft(f"ITEM-{number}", item) for number in range(12)]
+        run = client.workflow.submit_many(drafts, lambda _: dict.fromkeys(SIDES, PHOTO))
+        async with run:
+            while run.progress.waiting < 12:  # noqa: ASYNC110  # the run has no event for it
+                await asyncio.sleep(0.001)
+            before = run.progress
+            async for _ in run:
+                pass
+
+        assert run.progress.refused == sandbox.ledger.refused > 0
+    assert (before.submitted, before.reason) == (0, "partner limit of 20")
+    assert (run.progress.submitted, run.progress.waiting) == (12, 0)
 
 
 async def test_options(client: Legitmark, folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from attrs import define, evolve, field
 
+from legitmark_async._call._calls import Calls
 from legitmark_async._call._confirmer import Confirmer
 from legitmark_async._call._sender import Sender
 from legitmark_async._call._state import CallState, Doubt
@@ -39,6 +40,7 @@ class Caller:
         on_ambiguous: What to do about a create that may have been carried out.
         deadline: Seconds that a call may take, or None.
         whole: Seconds that several calls may take together, if this is one of them: what an error tells.
+        calls: Counts them.
     """
 
     sender: Sender
@@ -46,6 +48,7 @@ class Caller:
     on_ambiguous: OnAmbiguous = "confirm"
     deadline: float | None = None
     whole: float | None = None
+    calls: Calls = field(factory=Calls)
     _confirmer: Confirmer = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -68,7 +71,7 @@ class Caller:
 
     def for_bulk(self) -> "Caller":
         """Return a caller for many: its calls let others go before them, and none is late."""
-        return evolve(self, sender=evolve(self.sender, lane=Lane.BULK), deadline=None)
+        return evolve(self, sender=evolve(self.sender, lane=Lane.BULK), deadline=None, calls=Calls())
 
     def until(self, instant: float | None) -> "Caller":
         """Return a caller for one of several calls that have to end, together, at an instant of the clock."""
@@ -90,6 +93,7 @@ class Caller:
         self.transport.require_open()
         state = CallState() if state is None else state
         state.since = state.ended_at = self.clock()
+        self.calls.under_way.add(state)
         try:
             if self.deadline is None:
                 return await self._persist(request, state, math.inf)
@@ -102,6 +106,8 @@ class Caller:
             error = self._deadline_error(request, state, late.wait, late.reason)
         except LegitmarkError as failure:
             error = self._judge(request, state, failure)
+        finally:
+            self.calls.end(state)
         raise _conclude(request, state, error)
 
     async def _persist(self, request: Request[T], state: CallState, deadline: float) -> T:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from legitmark_async.bulk._job import Job
 from legitmark_async.bulk._outcomes import (
@@ -13,6 +13,23 @@ from legitmark_async.bulk._outcomes import (
 from legitmark_async.bulk._tally import Tally
 from legitmark_async.journal import Promise, State
 from legitmark_async.models import ServiceRequestDraft
+
+
+@frozen
+class Load:
+    """What the requests of a run are at.
+
+    Attributes:
+        refused: How many the rate limit has refused in a span.
+        in_flight: How many are in flight at its end.
+        waiting: How many wait then.
+        reason: What holds them, or None.
+    """
+
+    refused: int
+    in_flight: int
+    waiting: int
+    reason: str | None
 
 
 class Books(Protocol):
@@ -42,8 +59,8 @@ class Books(Protocol):
         """Note what became of a draft; return what is done when that is durable, and fails if it can't be noted."""
         ...
 
-    def sample(self, seconds: float, now: Tally, before: Tally, waits: tuple[int, int, str]) -> None:
-        """Note what happened in a span: the counts after and before it; how many are in flight, wait, and for what."""
+    def sample(self, seconds: float, now: Tally, before: Tally, load: Load) -> None:
+        """Note what happened in a span: the counts after and before it, and what the requests were at."""
         ...
 
     async def aclose(self, stopped: str | None, refused: int) -> None:
@@ -77,7 +94,7 @@ class Memory:
     def record(self, job: Job, outcome: Outcome) -> Promise | None:
         """See `Books`."""
 
-    def sample(self, seconds: float, now: Tally, before: Tally, waits: tuple[int, int, str]) -> None:
+    def sample(self, seconds: float, now: Tally, before: Tally, load: Load) -> None:
         """See `Books`."""
 
     async def aclose(self, stopped: str | None, refused: int) -> None:

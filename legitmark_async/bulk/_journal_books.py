@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import define
 
 from legitmark_async._call import Caller, Doubt
-from legitmark_async.bulk._books import Books, Memory
+from legitmark_async.bulk._books import Books, Load, Memory
 from legitmark_async.bulk._job import Job
 from legitmark_async.bulk._outcomes import (
     DONE_BEFORE,
@@ -145,15 +145,14 @@ class JournalBooks:
             (number, reference, None, state, None, settled_at, uuid, micro_id, error, cause, *origin)
         )
 
-    def sample(self, seconds: float, now: Tally, before: Tally, waits: tuple[int, int, str]) -> None:
+    def sample(self, seconds: float, now: Tally, before: Tally, load: Load) -> None:
         """See `Books`."""
         counts = [now.created - before.created, *(now.counts[kind] - before.counts[kind] for kind in (Failed, Unknown))]
-        in_flight, waiting, reason = waits
-        refused = now.refused - before.refused
         wall, sender = time.time(), self.caller.sender
         offset = sender.server_time(sender.clock()) - wall if sender.server_clock.known else None
-        if any(counts) or refused or in_flight or waiting:
-            self.journal.note((wall, seconds, *counts, refused, in_flight, waiting, reason or None), offset)
+        happened = (*counts, load.refused, load.in_flight, load.waiting)
+        if any(happened):
+            self.journal.note((wall, seconds, *happened, load.reason), offset)
 
     async def aclose(self, stopped: str | None, refused: int) -> None:
         """See `Books`."""

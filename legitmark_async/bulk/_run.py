@@ -160,7 +160,7 @@ class BulkRun:
             self._sampler.cancel()
             await asyncio.wait([self._sampler])
         try:
-            await self._maker.books.aclose(self._stopped, self._tally.refused)
+            await self._maker.books.aclose(self._stopped, self._caller.calls.refused)
         except JournalError:
             # Whoever iterates to the end has been told already.
             if not told and self._fault is not None:
@@ -239,7 +239,6 @@ class BulkRun:
         """Count an outcome, and hand on those that are due."""
         self._active.discard(job)
         self._announce()
-        self._tally.refused += job.state.refusals
         self._count(outcome)
         self._outbox.settle(job, outcome)
 

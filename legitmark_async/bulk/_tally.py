@@ -18,7 +18,6 @@ class Tally:
         taken: Drafts read.
         seen: Outcomes that were given to the loop.
         recalled: Drafts that an earlier run has done.
-        refused: Requests that the rate limit refused, of the calls that are over.
         counts: Outcomes by their class.
         started: When it began, in monotonic seconds, or None.
         ended: When it ended, or None.
@@ -27,7 +26,6 @@ class Tally:
     taken: int = 0
     seen: int = 0
     recalled: int = 0
-    refused: int = 0
     counts: Counter[type[Outcome]] = field(factory=Counter[type[Outcome]])
     started: float | None = None
     ended: float | None = None

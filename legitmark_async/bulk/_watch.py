@@ -6,8 +6,8 @@ from collections.abc import Set as AbstractSet
 from attrs import define, evolve
 
 from legitmark_async import _endpoints
-from legitmark_async._call import WAITING, Caller
-from legitmark_async.bulk._books import Books
+from legitmark_async._call import Caller
+from legitmark_async.bulk._books import Books, Load
 from legitmark_async.bulk._job import Job
 from legitmark_async.bulk._outcomes import Failed, RunProgress, Skipped, Stuck, Submitted, Unknown
 from legitmark_async.bulk._tally import Tally
@@ -31,21 +31,6 @@ class Watch:
     tally: Tally
     active: AbstractSet[Job]
     requests: int = 1
-
-    @property
-    def refused(self) -> int:
-        """Requests that the rate limit refused."""
-        return self.tally.refused + sum(job.state.refusals for job in self.active)
-
-    @property
-    def in_flight(self) -> int:
-        """Requests in flight."""
-        return sum(job.state.in_flight for job in self.active)
-
-    @property
-    def waiting(self) -> int:
-        """Drafts that wait for the rate limit."""
-        return sum(job.state.phase == WAITING for job in self.active)
 
     def requests_to_come(self, left: float) -> float:
         """Return the requests beside those that wait or are in flight, if so many drafts are left to read."""
@@ -72,9 +57,9 @@ class Watch:
             skipped=tally.counts[Skipped],
             done_before=tally.recalled,
             active=len(self.active),
-            refused=self.refused,
+            refused=self.caller.calls.refused,
             seconds=tally.seconds(now),
-            waiting=self.waiting,
+            waiting=self.caller.calls.waiting,
             opens_in=opens_in,
             reason=reason or None,
             total=total,
@@ -84,24 +69,25 @@ class Watch:
 
     async def sample(self, books: Books) -> None:
         """Note what happens, second by second until it is cancelled, and then once more."""
-        before, since = self._counted(), self.caller.clock()
+        before, refused, since = self._counted(), self.caller.calls.refused, self.caller.clock()
         going_on = True
         while going_on:
             try:
                 await self.caller.retrier.sleep(_SAMPLING)
             except asyncio.CancelledError:
                 going_on = False
-            now, after = self.caller.clock(), self._counted()
+            now, after, calls = self.caller.clock(), self._counted(), self.caller.calls
             opens_in, reason = self.caller.pacer.wait(_endpoints.CREATE)
-            books.sample(now - since, after, before, (self.in_flight, self.waiting, reason if opens_in > 0 else ""))
-            before, since = after, now
+            load = Load(calls.refused - refused, calls.in_flight, calls.waiting, reason if opens_in > 0 else None)
+            books.sample(now - since, after, before, load)
+            before, refused, since = after, calls.refused, now
 
     def _counted(self) -> Tally:
-        return evolve(self.tally, refused=self.refused, counts=self.tally.counts.copy())
+        return evolve(self.tally, counts=self.tally.counts.copy())
 
     def _ends_in(self, total: int, now: float, opens_in: float) -> float | None:
         by_limits = self.caller.pacer.ends_in(
-            _endpoints.CREATE, (total - self.tally.done) * self.requests - self.in_flight
+            _endpoints.CREATE, (total - self.tally.done) * self.requests - self.caller.calls.in_flight
         )
         if by_limits is not None:
             return by_limits
