@@ -55,6 +55,7 @@ async def export(
             require_free(output.out, str(journal), force=output.force)
         extra = await _extra_columns(reader.entries()) if output.format == "csv" else ()
         with Lines(output.out) as lines:
+            lines.empty()
             encoded = _csv_lines(reader.entries(), extra) if output.format == "csv" else _json_lines(reader.entries())
             for number, line in enumerate(encoded):
                 await _take_turns(number)

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import os
 import stat
 from collections.abc import AsyncIterator, Iterator
@@ -21,8 +20,6 @@ Drafts = Iterator[ServiceRequestDraft] | AsyncIterator[ServiceRequestDraft]
 _BY_SUFFIX: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 _READERS = {"csv": read_csv, "jsonl": read_jsonl}
 _SNIFFED = 65536
-# Rows that are looked at for names.
-_PEEKED = 100
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -52,13 +49,6 @@ class Input:
         if self.streams:
             return read_in_thread(_streamed(self.file, self.format))
         return _READERS[self._format()](self.file)
-
-    def may_have_names(self) -> bool:
-        """Tell whether rows hold names instead of UUIDs, by the first ones; of a stream nobody knows beforehand."""
-        if self.streams:
-            return True
-        items = [draft.item for draft in itertools.islice(_READERS[self._format()](self.file), _PEEKED)]
-        return any(item.category and item.type and item.problems() for item in items)
 
     def count(self) -> int | None:
         """Return the number of its rows, or None if it isn't known beforehand."""

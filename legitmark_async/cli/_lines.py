@@ -17,7 +17,7 @@ _AT_ONCE: int = getattr(select, "PIPE_BUF", 0)
 
 
 class Lines:
-    """Lines to stdout or to a file, anew or behind what is there: a context manager, which closes the file.
+    """Lines to stdout or to a file, behind what is there: a context manager, which closes the file.
 
     Each line is handed to the system before the next one is begun, so that a crash loses none.
 
@@ -26,11 +26,11 @@ class Lines:
         broken: Whether a line could not be written; no more are tried then.
     """
 
-    def __init__(self, out: Path | None, *, append: bool = False) -> None:
+    def __init__(self, out: Path | None) -> None:
         self.written = 0
         self.broken = False
         self._name = "stdout" if out is None else str(out)
-        self._file = stdout() if out is None else _create(out, append=append)
+        self._file = stdout() if out is None else _open(out)
         self._owned = out is not None
         self._regular = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
 
@@ -47,6 +47,11 @@ class Lines:
     def in_terminal(self) -> bool:
         """Whether the lines are seen as they are written."""
         return self._file.isatty()
+
+    def empty(self) -> None:
+        """Forget what is there, if it is a file of our own."""
+        if self._owned and self._regular:
+            self._file.truncate(0)
 
     async def write(self, value: Mapping[str, Any]) -> None:
         """Write a line. Cancelling it doesn't: the line is written all the same.
@@ -103,8 +108,8 @@ def require_free(out: Path, source: str, *, force: bool, option: str = "--out") 
         raise ConfigurationError(f"{option} {out} is there already and not empty; --force overwrites it")
 
 
-def _create(out: Path, *, append: bool) -> BinaryIO:
+def _open(out: Path) -> BinaryIO:
     try:
-        return out.open("ab" if append else "wb")
+        return out.open("ab")
     except OSError as error:
         raise ConfigurationError(f"can't write {str(out)!r}: {os.strerror(error.errno or 0)}") from None

@@ -151,8 +151,11 @@ async def check_rows(
         check: What else is to be checked of each draft; raises a `ConfigurationError`.
     """
     with Lines(None) as lines:
-        if not (api.has_key and source.may_have_names()):
-            return await check_all(source.drafts(), lines, prediction, check)
+        if not api.has_key:
+            status = await check_all(source.drafts(), lines, prediction, check)
+            if status != ALL_DONE:
+                say("names were not looked up: LEGITMARK_API_KEY is not set")
+            return status
         async with api.client() as legitmark:
             return await check_all(legitmark.taxonomy.resolve_drafts(source.drafts()), lines, prediction, check)
 
@@ -176,23 +179,26 @@ async def run_rows(  # one argument for each group of options
     output.require_free(source, options.journal)
     total = source.count()
     async with client as legitmark:
-        run = begin(legitmark, legitmark.taxonomy.resolve_drafts(drafts) if source.may_have_names() else drafts, total)
-        with Lines(output.out, append=output.appends(options.journal)) as lines:
+        run = begin(legitmark, legitmark.taxonomy.resolve_drafts(drafts), total)
+        with Lines(output.out) as lines:
             # Lines of JSON in the same terminal would tear the bar.
             bar = has_terminal() and not lines.in_terminal
             async with shown(run, goal, bar=bar):
-                fault = await _write_all(run, lines, goal, options.journal)
+                fault = await _write_all(run, lines, goal, options.journal, anew=not output.appends(options.journal))
     due = run.progress.done - run.progress.done_before
     if due > lines.written:
         say(f"outcomes that could not be written: {due - lines.written}")
     return _conclude(run.progress, fault, goal, options.journal)
 
 
-async def _write_all(run: BulkRun, lines: Lines, goal: Goal, journal: Path | None) -> Exception | None:
+async def _write_all(run: BulkRun, lines: Lines, goal: Goal, journal: Path | None, *, anew: bool) -> Exception | None:
     """Write the outcomes, those too that are left when the run ends early; return what made it end."""
     fault: Exception | None = None
     try:
         async with run:
+            # Not before the run has begun: what is there must not be lost to a journal that can't be used.
+            if anew:
+                lines.empty()
             async for outcome in run:
                 await _write(outcome, lines)
     except asyncio.CancelledError:

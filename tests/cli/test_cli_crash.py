@@ -184,3 +184,18 @@ def test_settle_needs_journal(legitmark: Run, sandbox: Mapping[str, str], rows: 
 
     assert done.returncode == 2
     assert "--settle-unknown needs the --journal" in done.stderr
+
+
+def test_force_with_a_bad_journal(legitmark: Run, sandbox: Mapping[str, str], rows: Rows, journal: Path) -> None:
+    """`--force` empties the file of outcomes only when the run has begun."""
+    out = journal.with_name("out.jsonl")
+    out.write_text("what is there\n")
+    journal.write_bytes(b"no journal\n" * 50)
+    words = ("create-many", rows(2), "--out", out, "--force")
+
+    bad = legitmark(*words, "--journal", journal, **sandbox)
+    kept = out.read_text()
+    good = legitmark(*words, **sandbox)
+
+    assert (bad.returncode, kept, good.returncode) == (2, "what is there\n", 0)
+    assert len(out.read_text().splitlines()) == 2

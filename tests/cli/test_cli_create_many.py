@@ -120,6 +120,19 @@ def test_no_rows(legitmark: Run, sandbox: Mapping[str, str]) -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_names_anywhere(legitmark: Run, sandbox: Mapping[str, str], tmp_path: Path) -> None:
+    """Rows may hold names wherever they stand in a file; without a key a dry run says that it can't look them up."""
+    file = tmp_path / "items.csv"
+    file.write_text(HEADER + "".join(row(f"U-{number}") for number in range(150)) + "N-1,bag,crossbody,\n")
+
+    dry, done = legitmark("create-many", file, "--dry-run"), legitmark("create-many", file, "--ordered", **sandbox)
+
+    assert dry.returncode == 1
+    assert "names were not looked up: LEGITMARK_API_KEY is not set" in dry.stderr
+    assert done.returncode == 0
+    assert json.loads(done.stdout.splitlines()[-1])["status"] == "created"
+
+
 def test_bad_rows_fail_alone(legitmark: Run, sandbox: Mapping[str, str], tmp_path: Path) -> None:
     """A bad row names file, line, field and value; a repeated reference is skipped; the others are created."""
     file = tmp_path / "items.csv"
