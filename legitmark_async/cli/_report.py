@@ -13,7 +13,7 @@ from legitmark_async.cli._findings import find
 from legitmark_async.cli._lines import require_free
 from legitmark_async.cli._output import say
 from legitmark_async.cli._page import render
-from legitmark_async.cli._run import command
+from legitmark_async.cli._run import command, stop_at_once
 
 _FLAG = Parameter(negative="", show_default=False)
 
@@ -38,6 +38,7 @@ async def report(
 ) -> int:
     """Write a page that tells what happened."""
     require_free(page.html, str(journal), force=page.force, option="--html")
+    stop_at_once()
     with JournalReader(journal) as reader:
         text = render(find(reader.summary(), reader.samples, reader.entries))
     _write(page.html, text)

@@ -42,6 +42,13 @@ def command(function: Callable[P, Awaitable[int]]) -> Callable[P, Coroutine[Any,
     return run
 
 
+def stop_at_once() -> None:
+    """Let signals end the command wherever it is from here on: for work that awaits and leaves nothing."""
+    with contextlib.suppress(NotImplementedError):  # on Windows, where they do so anyway
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+
 def _status(error: Exception) -> int:
     if isinstance(error, (OutcomeUnknownError, OSError)):
         return SOME_FAILED

@@ -159,6 +159,23 @@ def test_export_is_interrupted(start: "Callable[..., subprocess.Popen[bytes]]", 
     assert len(out.read_bytes().splitlines()) < 300_000
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="nobody tells which files a process has mapped")
+def test_report_is_interrupted(start: "Callable[..., subprocess.Popen[bytes]]", journal: Path) -> None:
+    """So it does a report, while that reads."""
+    multiply(journal, 300_000)
+    html = journal.with_name("report.html")
+
+    process = start("report", str(journal), "--html", str(html))
+    while str(journal) not in Path(f"/proc/{process.pid}/maps").read_text():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+
+    assert process.stderr is not None
+    assert (process.returncode, process.stderr.read()) == (130, b"interrupted\n")
+    assert not html.exists()
+
+
 @pytest.mark.parametrize("command", ["status", "export"])
 @pytest.mark.parametrize("content", [None, b"text " * 100], ids=["missing", "text"])
 def test_no_journal(legitmark: Run, tmp_path: Path, command: str, content: bytes | None) -> None:
