@@ -140,6 +140,8 @@ async def test_what_is_missing(client: Legitmark, sandbox: Sandbox, drafts: Draf
     assert "stuck at requirements: no photo for 'Hardware Engraving', 'Serial Number'" in str(seen[1].error)
     assert isinstance(seen[2], Failed)
     assert "ITEM-2' can't be read: No such file" in str(seen[2].error)
+    assert isinstance(seen[2].error, PhotoError)
+    assert seen[2].error.problems == ("photos: its folder can't be read: No such file or directory",)
     assert list(before.values()) == [Status.SUBMITTED, Status.STUCK, Status.FAILED, Status.SUBMITTED]
     assert (created, photos) == (3, 12)
     assert (run.progress.created, run.progress.stuck, run.progress.failed) == (3, 1, 1)

@@ -94,7 +94,7 @@ def _check(draft: ServiceRequestDraft, check: Callable[[ServiceRequestDraft], No
     try:
         check(draft)
     except ConfigurationError as error:
-        return Failed(draft, draft_error(draft, error.problems))
+        return Failed(draft, ConfigurationError(f"{draft.origin}: {error}", problems=error.problems))
     return None
 
 

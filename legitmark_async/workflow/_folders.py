@@ -51,15 +51,16 @@ def _photos_of(root: Path, draft: ServiceRequestDraft) -> dict[str, Photo]:
         folder = _find(root, draft.reference_id)
         files = sorted(path for path in folder.iterdir() if not _is_clutter(path.name))
     except OSError as error:
-        raise _error(f"{error.filename!r} can't be read: {os.strerror(error.errno or 0)}") from None
+        problem = f"can't be read: {os.strerror(error.errno or 0)}"
+        raise _error(f"{error.filename!r} {problem}", f"its folder {problem}") from None
     photos: dict[str, Photo] = {}
     for path in files:
         name = path.stem if path.suffix.lower() in _SUFFIXES else path.name
         if name in photos:
-            raise _error(f"{str(photos[name])!r} and {str(path)!r} are of the same side")
+            raise _error(f"{str(photos[name])!r} and {str(path)!r} are of the same side", "two of one side")
         photos[name] = path
     if not photos:
-        raise _error(f"{str(folder)!r} has no photos in it")
+        raise _error(f"{str(folder)!r} has no photos in it", "its folder has none in it")
     return photos
 
 
@@ -76,6 +77,6 @@ def _is_clutter(name: str) -> bool:
     return name.startswith(".") or name.lower() in _CLUTTER
 
 
-def _error(text: str) -> PhotoError:
-    problem = f"photos: {text}"
-    return PhotoError(problem, problems=[problem])
+def _error(text: str, problem: str) -> PhotoError:
+    # Without its own path, the problem is the same for all items that have it.
+    return PhotoError(f"photos: {text}", problems=[f"photos: {problem}"])

@@ -147,7 +147,7 @@ def test_dry_run(legitmark: Run, around: Mapping[str, str], tmp_path: Path, *, k
 
     bad = {line["reference_id"]: line for line in map(json.loads, done.stdout.splitlines()[:-1])}
     assert done.returncode == 1
-    assert f"{file}:2: photos: " in bad["S-0"]["error"]
+    assert f"{file}:2: photos: '{photos / 'S-0'}' can't be read" in bad["S-0"]["error"]
     assert f"{file}:3: Front: photo: is no photo" in bad["S-1"]["error"]
     # Four requests, three a window.
     assert json.loads(done.stdout.splitlines()[-1]) == {
