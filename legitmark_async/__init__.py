@@ -77,7 +77,7 @@ from legitmark_async.models import (
 )
 from legitmark_async.options import RetryPolicy, Timeouts
 from legitmark_async.resources import NotUploaded, Uploaded, UploadProgress, UploadRun
-from legitmark_async.workflow import photos_in
+from legitmark_async.workflow import photos_in, read_photos
 
 __all__ = [
     "Attempt",
@@ -151,6 +151,7 @@ __all__ = [
     "photos_in",
     "read_csv",
     "read_jsonl",
+    "read_photos",
 ]
 
 

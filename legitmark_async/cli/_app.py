@@ -19,6 +19,10 @@ configuration; 3 nothing could be done; 130 interrupted.
 # By their import paths: a command's module, with all that it imports, is loaded when the command is run. So that the
 # list of commands needs none of them, their help stands here; that of the options stands with the options.
 _COMMANDS = {
+    "legitmark_async.cli._authenticate:authenticate": """Create, photograph and submit one item.
+
+Its photos are checked first. --verdict waits for the verdict too. If it gets stuck on its way, it says where and why,
+and --sr goes on with it.""",
     "legitmark_async.cli._calls:get": """Print a service request.
 
 As the API tells it. --include asks for more: item, sides, requirements, summary, outcome and others.""",
@@ -63,6 +67,10 @@ spreadsheet would take for a formula gets an apostrophe before it.""",
 
 One HTML file that needs nothing else: outcomes, creates and refusals over time, waits and why, and what failed, by its
 cause, with the rows that it hit.""",
+    "legitmark_async.cli._request:request": """Call an endpoint that has no command.
+
+With the same retries, pacing and errors. Other than GET, HEAD and OPTIONS it is not repeated if it may have been
+carried out.""",
     "legitmark_async.cli._sandbox:sandbox": """Serve a look-alike of the API, for tests.
 
 On 127.0.0.1, until SIGINT or SIGTERM ends it with exit status 0. The first line on stdout is a JSON object with its
@@ -105,6 +113,7 @@ _taxonomy.command(
     "legitmark_async.cli._taxonomy:tree", help="Print every type with its category, one JSON object a line."
 )
 _taxonomy.command("legitmark_async.cli._taxonomy:brands", help="Print the brands, one JSON object a line.")
+_taxonomy.command("legitmark_async.cli._taxonomy:models", help="Print the models, one JSON object a line.")
 _taxonomy.command("legitmark_async.cli._taxonomy:resolve", help="Print the UUIDs of an item that is told by names.")
 app.command(_taxonomy)
 

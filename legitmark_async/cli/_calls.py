@@ -6,7 +6,7 @@ from typing import Annotated
 import attrs
 from cyclopts import Group, Parameter, validators
 
-from legitmark_async import Upload
+from legitmark_async import ServiceRequest, Upload
 from legitmark_async.cli._api import DEFAULT_API, Api
 from legitmark_async.cli._conventions import ALL_DONE, SOME_FAILED
 from legitmark_async.cli._output import say, write_json
@@ -114,6 +114,11 @@ async def wait(uuid: Annotated[str, _UUID], /, *, waiting: WaitOptions = _WAIT, 
             uuid, lambda sr: sr.is_final or sr.needs_resubmission, timeout=waiting.timeout, poll=waiting.poll
         )
     write_json(sr.raw)
+    return conclude(sr)
+
+
+def conclude(sr: ServiceRequest) -> int:
+    """Return the status of a wait for a verdict, and say what to do if there is none."""
     if sr.needs_resubmission:
         say("photos were rejected: upload better ones, and submit it again")
     return ALL_DONE if sr.is_final else SOME_FAILED

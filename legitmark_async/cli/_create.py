@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-from attrs import frozen
+from attrs import asdict, evolve, frozen
 from cyclopts import Group, Parameter, validators
 
 from legitmark_async import Item, Legitmark, ServiceRequest, ServiceRequestDraft
@@ -41,8 +41,9 @@ class Draft:
     model: str | None = None
     deadline: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None
 
-    def build(self, item: Item) -> ServiceRequestDraft:
-        """Return it as the library has it."""
+    def build(self) -> ServiceRequestDraft:
+        """Return it as the library has it, with what may be names."""
+        item = Item(category=self.category, type=self.type, brand=self.brand, model=self.model)
         return ServiceRequestDraft(self.reference_id, item, self.service)
 
 
@@ -50,19 +51,22 @@ class Draft:
 async def create(*, draft: Draft, api: Api = DEFAULT_API) -> int:
     """Create one service request, and print it."""
     async with api.client(deadline=draft.deadline) as legitmark:
-        with _said_to_wait():
-            service_request = await _create(legitmark, await _resolve(legitmark, draft))
+        with said_to_wait():
+            service_request = await _create(legitmark, await resolve(legitmark, draft.build()))
     write_json(service_request.raw)
     return ALL_DONE
 
 
-async def _resolve(legitmark: Legitmark, draft: Draft) -> ServiceRequestDraft:
-    item = Item(category=draft.category, type=draft.type, brand=draft.brand, model=draft.model)
-    if item.problems() and item.category and item.type:
-        item = await legitmark.taxonomy.resolve(
-            category=draft.category, type=draft.type, brand=draft.brand, model=draft.model
-        )
-    return draft.build(item)
+async def resolve(legitmark: Legitmark, draft: ServiceRequestDraft) -> ServiceRequestDraft:
+    """Return the draft with UUIDs where it has names.
+
+    Raises:
+        ConfigurationError: There is no such name.
+    """
+    item = draft.item
+    if not item.problems() or not item.category or not item.type:
+        return draft
+    return evolve(draft, item=await legitmark.taxonomy.resolve(**asdict(item)))
 
 
 async def _create(legitmark: Legitmark, draft: ServiceRequestDraft) -> ServiceRequest:
@@ -74,7 +78,8 @@ async def _create(legitmark: Legitmark, draft: ServiceRequestDraft) -> ServiceRe
 
 
 @contextmanager
-def _said_to_wait() -> Iterator[None]:
+def said_to_wait() -> Iterator[None]:
+    """Say that it goes on, if the block takes long."""
     words = "waiting for the API (its answer, its rate limit, or a connection); Ctrl-C stops"
     handle = asyncio.get_running_loop().call_later(_PATIENCE, say, words)
     try:

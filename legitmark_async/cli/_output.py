@@ -27,18 +27,20 @@ def describe_error(error: object) -> str:
     return " ".join(str(error).split())
 
 
-def encode_json(value: Mapping[str, Any]) -> bytes:
-    """Return an object as one line of JSON in UTF-8, whatever texts and numbers are in it.
+def encode_json(value: Any) -> bytes:  # noqa: ANN401  # JSON is anything
+    """Return a value as one line of JSON in UTF-8, whatever texts and numbers are in it.
 
     Values that are nested too deep to be written (Python reads a little deeper than it writes) become null.
     """
     try:
         return _encode(value)
     except RecursionError:
+        if not isinstance(value, Mapping):
+            return _encode(None)
         return _encode({key: None if isinstance(inner, (dict, list)) else inner for key, inner in value.items()})
 
 
-def _encode(value: Mapping[str, Any]) -> bytes:
+def _encode(value: Any) -> bytes:  # noqa: ANN401  # JSON is anything
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:
@@ -52,7 +54,7 @@ def _encode(value: Mapping[str, Any]) -> bytes:
         return json.dumps(value).encode() + b"\n"
 
 
-def write_json(value: Mapping[str, Any]) -> None:
+def write_json(value: Any) -> None:  # noqa: ANN401  # JSON is anything
     """Write a JSON line to stdout."""
     file = stdout()
     file.write(encode_json(value))

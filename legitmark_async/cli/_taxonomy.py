@@ -46,6 +46,23 @@ async def brands(
 
 
 @command
+async def models(
+    *,
+    search: Annotated[str | None, Parameter(help="A part of the name.")] = None,
+    brand: Annotated[str | None, Parameter(help="UUID of the brand.")] = None,
+    type: Annotated[str | None, Parameter(help="UUID of the type.")] = None,  # noqa: A002  # the API's own word
+    call: CallOptions = _CALL,
+    api: Api = DEFAULT_API,
+) -> int:
+    """Print the models, one a line."""
+    async with api.client(deadline=call.deadline) as legitmark:
+        listed = legitmark.taxonomy.models(search=search, brand=brand, type=type, language=call.language)
+        async for model in listed:
+            write_json({"model": model.name, "model_uuid": model.uuid})
+    return ALL_DONE
+
+
+@command
 async def resolve(  # one for each level of the taxonomy
     *,
     category: Annotated[str, Parameter(help="Name or UUID of the category.")],

@@ -46,13 +46,24 @@ def photos_in(folder: str | os.PathLike[str]) -> FindPhotos:
     return functools.partial(_photos_of, root)
 
 
-def _photos_of(root: Path, draft: ServiceRequestDraft) -> dict[str, Photo]:
+def read_photos(folder: str | os.PathLike[str]) -> dict[str, Photo]:
+    """Find the photos of one item in a folder: `folder/side.jpg`; see `photos_in` for how files are called.
+
+    ```python
+    sr = await legitmark.workflow.authenticate(draft, read_photos("photos/ITEM-1"))
+    ```
+
+    Returns:
+        Paths by the names of the files.
+
+    Raises:
+        PhotoError: There is no such folder, or it is empty, or two files in it are called alike.
+    """
+    folder = Path(folder)
     try:
-        folder = _find(root, draft.reference_id)
         files = sorted(path for path in folder.iterdir() if not _is_clutter(path.name))
     except OSError as error:
-        problem = f"can't be read: {os.strerror(error.errno or 0)}"
-        raise _error(f"{error.filename!r} {problem}", f"its folder {problem}") from None
+        raise _unreadable(error) from None
     photos: dict[str, Photo] = {}
     for path in files:
         name = path.stem if path.suffix.lower() in _SUFFIXES else path.name
@@ -62,6 +73,14 @@ def _photos_of(root: Path, draft: ServiceRequestDraft) -> dict[str, Photo]:
     if not photos:
         raise _error(f"{str(folder)!r} has no photos in it", "its folder has none in it")
     return photos
+
+
+def _photos_of(root: Path, draft: ServiceRequestDraft) -> dict[str, Photo]:
+    try:
+        folder = _find(root, draft.reference_id)
+    except OSError as error:
+        raise _unreadable(error) from None
+    return read_photos(folder)
 
 
 def _find(root: Path, reference_id: str) -> Path:
@@ -75,6 +94,11 @@ def _find(root: Path, reference_id: str) -> Path:
 
 def _is_clutter(name: str) -> bool:
     return name.startswith(".") or name.lower() in _CLUTTER
+
+
+def _unreadable(error: OSError) -> PhotoError:
+    problem = f"can't be read: {os.strerror(error.errno or 0)}"
+    return _error(f"{error.filename!r} {problem}", f"its folder {problem}")
 
 
 def _error(text: str, problem: str) -> PhotoError:

@@ -49,6 +49,107 @@ def test_from_names_to_submission(legitmark: Run, sandbox: Mapping[str, str], tm
     assert found["uuid"] == uuid
 
 
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with a photo for each side of a bag that needs one."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for side in ("Front", "Back", "Base", "interior-label", "Hardware Engraving", "Serial Number"):
+        (folder / f"{side}.png").write_bytes(make_png())
+    return folder
+
+
+def test_authenticate(legitmark: Run, sandbox: Mapping[str, str], photos: Path) -> None:
+    """One command takes an item the whole way; stuck, it says how to go on, and goes on."""
+    item = ("--reference-id", "A-1", "--category", "Bag", "--type", "Tote", "--photos", photos)
+    (photos / "Base.png").rename(photos.parent / "Base.png")
+
+    stuck = legitmark("authenticate", *item, **sandbox)
+    words = stuck.stderr.splitlines()[0].partition("legitmark authenticate ")[2].split()
+    (photos.parent / "Base.png").rename(photos / "Base.png")
+    (submitted,) = lines(legitmark("authenticate", *words, **sandbox))
+    late = legitmark("authenticate", *words, "--verdict", "--timeout", "0.2", "--poll", "0.1", **sandbox)
+    (found,) = lines(legitmark("find", "A-1", **sandbox))
+
+    assert (stuck.returncode, stuck.stdout) == (1, "")
+    assert "got stuck at requirements: no photo for 'Base'" in stuck.stderr
+    assert words == ["--sr", str(submitted["uuid"]), "--photos", str(photos)]
+    assert found["uuid"] == submitted["uuid"]
+    assert submitted["state"] == {"primary": "QC", "supplement": "PENDING"}
+    assert late.returncode == 1
+    assert "got stuck at verdict" in late.stderr
+
+
+def test_authenticate_to_the_verdict(legitmark: Run, serve: Callable[..., Mapping[str, str]], photos: Path) -> None:
+    """With --verdict the final service request is printed."""
+    around = serve("--limit-partner", "0", "--state-pace", "0.01", "--verdict", "counterfeit=1")
+    item = ("--reference-id", "A-2", "--category", "Bag", "--type", "Tote", "--photos", photos)
+
+    (judged,) = lines(legitmark("authenticate", *item, "--verdict", "--poll", "0.05", **around))
+
+    assert judged["state"] == {"primary": "COMPLETE", "supplement": "REJECTED"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "--reference-id, --category and --type are needed, or --sr to go on"),
+        (("--sr", "uuid", "--brand", "Nike"), "--sr goes on with what was created before: leave the other options out"),
+    ],
+)
+def test_wrong_items(
+    legitmark: Run, sandbox: Mapping[str, str], photos: Path, words: tuple[str, ...], told: str
+) -> None:
+    """An item is told in one of two ways."""
+    done = legitmark("authenticate", "--photos", photos, *words, **sandbox)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+
+
+def test_request(legitmark: Run, sandbox: Mapping[str, str]) -> None:
+    """Endpoints without a command are reached too; the pages of a list are read to the end."""
+    category = {"category": "cc30b104-7c47-11ef-a623-02595575faeb", "type": "95e42d6b-7c4f-11ef-a623-02595575faeb"}
+    body = json.dumps({"reference_id": "RAW-1", "item": category})
+    rows = lines(legitmark("request", "GET", "/api/v2/brands", "--pages", **sandbox))
+    (page,) = lines(legitmark("request", "get", "/api/v2/categories", "--param", "search_query=bag", **sandbox))
+    (created,) = lines(legitmark("request", "POST", "/api/v2/sr", "--body", body, **sandbox))
+    missing = legitmark("request", "GET", "/api/v2/nothing", **sandbox)
+
+    assert len({row["uuid"] for row in rows}) == len(rows) > 2
+    assert "metadata" in page
+    assert created["success"] is True
+    assert missing.returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("GET", "/x", "--param", "search"), "--param takes NAME=VALUE, not 'search'"),
+        (("POST", "/x", "--body", "{"), "--body is no JSON: "),
+        (("POST", "/x", "--pages"), "--pages is for GET, without a body"),
+        (("GET", "x"), "path must begin with one slash"),
+    ],
+)
+def test_wrong_requests(legitmark: Run, sandbox: Mapping[str, str], words: tuple[str, ...], told: str) -> None:
+    """A request that can't be one is told before anything is sent."""
+    done = legitmark("request", *words, **sandbox)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+
+
+def test_models(legitmark: Run, sandbox: Mapping[str, str]) -> None:
+    """Models are listed, by the names and UUIDs that are told."""
+    all_, some = (
+        lines(legitmark("taxonomy", "models", **sandbox)),
+        lines(legitmark("taxonomy", "models", "--search", "air max", **sandbox)),
+    )
+
+    assert 0 < len(some) < len(all_)
+    assert {"model", "model_uuid"} == set(some[0])
+
+
 def test_wait(legitmark: Run, sandbox: Mapping[str, str]) -> None:
     """Waiting ends at a final state with status 0, at rejected photos with 1, and at its end of time with 3."""
     item = ("--category", "Bag", "--type", "Tote")
