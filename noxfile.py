@@ -119,7 +119,7 @@ def contract(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure the CPU of a create and of the pacer, runs under limits, memory, journals, faults and uploads."""
+    """Measure the CPU of a create and of the pacer, runs under limits, memory, journals, faults and photos."""
     session.install(".[speed]")
     for name, *arguments in (
         ("create_cpu",),
@@ -130,6 +130,7 @@ def benchmarks(session: nox.Session) -> None:
         ("journal",),
         ("faults",),
         ("uploads",),
+        ("workflow",),
     ):
         session.run("python", f"tests/benchmarks/{name}.py", *arguments)
 
