@@ -191,18 +191,45 @@ async def test_left_early(client: Legitmark, sandbox: Sandbox, drafts: Drafts, p
 
 
 @pytest.mark.parametrize("fault", ["refuse", "drop-before", "drop-after", "error-after", "truncate", "garbage"])
-async def test_faults(
-    client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path, folder: Path, fault: str
-) -> None:
-    """Under faults everywhere, and run again for what they made fail, nothing is lost and nothing done twice."""
+@pytest.mark.parametrize("stale", [0.0, 0.05], ids=["fresh", "stale"])
+async def test_faults(drafts: Drafts, path: Path, folder: Path, fault: str, stale: float) -> None:
+    """Under faults everywhere, with reads that may be stale, nothing is lost and nothing done twice."""
     fill(folder, (f"ITEM-{number}" for number in range(20)))
-    sandbox.set_faults({fault: 0.1})
-    view = client.with_options(retry=SOON)
-
-    seen = await outcomes_of(view.workflow.submit_many(drafts(20), photos_in(folder), journal=path))
+    retry = RetryPolicy(attempts=20, base=0.001, quota=10_000, confirm_pauses=(0.02, 0.04, 0.08))
+    async with (
+        Sandbox(faults={fault: 0.1}, find_delay=stale, get_cache=stale) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url, retry=retry) as client,
+    ):
+        seen = await outcomes_of(client.workflow.submit_many(drafts(20), photos_in(folder), journal=path))
+        again = await outcomes_of(client.workflow.submit_many(drafts(20), photos_in(folder), journal=path))
+        ledger = sandbox.ledger
 
     assert [type(outcome) for outcome in seen] == [Submitted] * 20
-    assert (sandbox.ledger.created, sandbox.ledger.duplicates, sandbox.ledger.submitted) == (20, 0, 20)
+    assert [type(outcome) for outcome in again] == [Skipped] * 20
+    assert (ledger.created, ledger.duplicates, ledger.submitted) == (20, 0, 20)
+
+
+@pytest.mark.parametrize("fault", ["drop-after", "error-after"])
+async def test_stale_reads_of_what_was_left(drafts: Drafts, path: Path, folder: Path, fault: str) -> None:
+    """What was left submitted, and can't be seen to be so yet, is not submitted twice."""
+    fill(folder, (f"ITEM-{number}" for number in range(8)))
+    retry = RetryPolicy(attempts=1, confirm_pauses=(0.001,))
+    async with (
+        Sandbox(get_cache=0.4) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url) as client,
+    ):
+        await outcomes_of(client.sr.create_many(drafts(8), journal=path))
+        sandbox.strikes = lambda path: path.endswith("/submit")
+        sandbox.set_faults({fault: 1.0})
+        hasty = client.with_options(retry=retry)
+        left = await outcomes_of(hasty.workflow.submit_many(drafts(8), photos_in(folder), journal=path))
+        sandbox.set_faults({})
+        seen = await outcomes_of(client.workflow.submit_many(drafts(8), photos_in(folder), journal=path))
+        ledger = sandbox.ledger
+
+    assert [type(outcome) for outcome in left] == [Stuck] * 8
+    assert [type(outcome) for outcome in seen] == [Submitted] * 8
+    assert (ledger.created, ledger.submitted) == (8, 8)
 
 
 async def test_uploaded_before(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path, folder: Path) -> None:

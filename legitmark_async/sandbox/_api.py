@@ -23,6 +23,10 @@ from legitmark_async.sandbox._words import choose_language
 Signing = tuple[tuple[str, ...], float]
 
 
+# Seconds for which find doesn't see what is new, and for which get tells again what it has told.
+Stale = tuple[float, float]
+
+
 class Call(NamedTuple):
     """A request as it was received: path and query still percent-encoded."""
 
@@ -36,14 +40,15 @@ class Call(NamedTuple):
 class Api:
     """The state behind the answers. Only the server's request handler and its control calls change it."""
 
-    def __init__(self, seed: int, find_delay: float, verdicts: Mapping[str, float] | None, signing: Signing) -> None:
+    def __init__(self, seed: int, stale: Stale, verdicts: Mapping[str, float] | None, signing: Signing) -> None:
         self._rng = random.Random(f"{seed}/ids")
         self.api_key = f"leo_sandbox_{self._rng.getrandbits(96):024x}"
         self._user = f"{self._rng.getrandbits(32):08x}-7c4f-11ef-a623-02595575faeb"
         self.records = Records(self._rng)
         self.tally = Tally()
         self.states = States(random.Random(f"{seed}/verdicts"), verdicts)
-        self.operations = Operations(self.records, self.states, self._user, round(find_delay * NANOSECONDS))
+        find_delay, get_cache = [round(seconds * NANOSECONDS) for seconds in stale]
+        self.operations = Operations(self.records, self.states, self._user, find_delay, get_cache)
         storage = random.Random(f"{seed}/storage")
         self.asset = Asset(self.records, storage, Signer(storage, *signing))
         self.limit(None)
@@ -65,6 +70,7 @@ class Api:
         """Forgets records, counts and the limiter's state; the limits stay."""
         self.records.clear()
         self.states.clear()
+        self.operations.clear()
         self.asset.clear()
         self.tally.clear()
         self.limit(self.limits)

@@ -1,5 +1,6 @@
 """The operations on service requests (contract sections 7.1 to 7.6)."""
 
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from legitmark_async.sandbox import _envelopes as envelopes
@@ -21,11 +22,14 @@ class Operations:
         s3_fault: Whether the photos can't be counted: progress tells so, and means nothing.
     """
 
-    def __init__(self, records: Records, states: States, user: str, find_delay: int) -> None:
+    def __init__(self, records: Records, states: States, user: str, find_delay: int, get_cache: int) -> None:
         self._records = records
         self._states = states
         self._user = user
         self._find_delay = find_delay
+        self._get_cache = get_cache
+        # What get has told: until when it is told again, by all that it depends on.
+        self._told: dict[tuple[str, str, str], tuple[int, dict[str, Any]]] = {}
         self.s3_fault = False
         self._by_name = {
             "get": self._get,
@@ -34,6 +38,10 @@ class Operations:
             "side_groups": self._side_groups,
             "submit": self._submit,
         }
+
+    def clear(self) -> None:
+        """Forgets what was told."""
+        self._told.clear()
 
     def create(self, content_type: str, body: bytes, moment: Moment) -> Answer:
         """Makes a service request."""
@@ -56,11 +64,18 @@ class Operations:
         record = self._known(identifier, moment)
         if isinstance(record, Answer):
             return record
+        key = (record.uuid, query, language)
+        until, told = self._told.get(key, (0, {}))
+        hit = moment.now < until
+        if not hit:
+            told = encode_full_record(record, self._user, flags, language)
+        if self._get_cache and not hit:
+            self._told[key] = (moment.now + self._get_cache, told)
         return envelopes.encode_success(
             "The sr was successfully fetched.",
-            rc_hit=False,
+            rc_hit=hit,
             rc_key=f"srs:{record.uuid.replace('-', '')}",
-            sr=encode_full_record(record, self._user, flags, language),
+            sr=told,
         )
 
     def _find(self, identifier: str, _: str, __: str, moment: Moment) -> Answer:

@@ -43,6 +43,7 @@ class Sandbox:
         seed: Of ids, faults and jitter.
         port: 0 for any free one.
         find_delay: Seconds for which find doesn't see a new service request: the API's reads may be stale.
+        get_cache: Seconds for which get answers from a cache what it has answered before.
         clock_skew: Seconds by which the server's wall clock is off: in Date, timestamps and resets alike.
         stall: Seconds that `slow-after` and `stall-before` last, unless the client leaves or the sandbox
             closes. A request stalled before is carried out when the stall is over, not if it was cut short.
@@ -71,6 +72,7 @@ class Sandbox:
     seed: int = attrs.field(default=0, on_setattr=attrs.setters.frozen)
     port: int = attrs.field(default=0, on_setattr=attrs.setters.frozen)
     find_delay: float = attrs.field(default=0.0, on_setattr=attrs.setters.frozen)
+    get_cache: float = attrs.field(default=0.0, on_setattr=attrs.setters.frozen)
     clock_skew: float = 0.0
     stall: float = 60.0
     verdicts: Mapping[str, float] | None = attrs.field(default=None, on_setattr=attrs.setters.frozen)
@@ -93,7 +95,8 @@ class Sandbox:
     _url: str | None = attrs.field(init=False, default=None)
 
     def __attrs_post_init__(self) -> None:
-        self._api = Api(self.seed, self.find_delay, self.verdicts, (self.signed_headers, self.url_expires))
+        stale, signing = (self.find_delay, self.get_cache), (self.signed_headers, self.url_expires)
+        self._api = Api(self.seed, stale, self.verdicts, signing)
         events = random.Random(f"{self.seed}/webhooks")
         self._postman = Postman(events, self.webhook_url, self._webhook_secret, self.webhook_retries)
         self._api.states.listener = self._tell

@@ -323,6 +323,23 @@ async def test_find_is_stale() -> None:
     assert (early, seen, late) == (404, 200, 200)
 
 
+async def test_get_is_cached() -> None:
+    """With a cache, get tells for so long what it has told, of the same flags in the same language."""
+    seconds = [100.0]
+    async with Sandbox(get_cache=2.0, clock=lambda: seconds[0]) as sandbox:
+        headers = {"Authorization": f"Bearer {sandbox.api_key}"}
+        async with aiohttp.ClientSession(sandbox.url, headers=headers) as session:
+            sr = await create(session, draft("R"))
+            path, told = f"/api/v2/sr/{sr['uuid']}", list[tuple[bool, str]]()
+            for flags, later in (("", 0.0), ("", 1.9), ("?sides=true", 0.0), ("", 0.1), ("", 0.0)):
+                seconds[0] += later
+                _, document = await read(await session.get(path + flags))
+                told.append((document["rc_hit"], document["sr"]["state"]["primary"]))
+                sandbox.move(sr["uuid"], "QC")
+
+    assert told == [(False, "DRAFT"), (True, "DRAFT"), (False, "QC"), (False, "QC"), (True, "QC")]
+
+
 @pytest.mark.parametrize(("sent", "echoed"), [("req_abc-1", True), ("x" * 129, False), ("a b", False)])
 async def test_request_id(session: aiohttp.ClientSession, sent: str, *, echoed: bool) -> None:
     """A sane request id comes back, another is replaced, and every answer has one and a Date."""
