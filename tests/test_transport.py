@@ -535,9 +535,9 @@ async def test_foreign_connector(limit: dict[str, int], drafts: Drafts) -> None:
     """The connections of the caller's session cap the requests in flight, so that none waits inside aiohttp."""
     connector = aiohttp.TCPConnector(limit=limit["limit"], limit_per_host=limit.get("limit_per_host", 0))
     # Without retries, so that a call that waits inside aiohttp for longer than it may connect shows.
-    timeouts, retry = Timeouts(connect=0.1), RetryPolicy(attempts=1)
+    timeouts, retry = Timeouts(connect=1.0), RetryPolicy(attempts=1)
     async with (
-        Sandbox(latency=0.02) as sandbox,
+        Sandbox(latency=0.1) as sandbox,
         aiohttp.ClientSession(connector=connector) as session,
         Legitmark(sandbox.api_key, base_url=sandbox.url, session=session, timeouts=timeouts, retry=retry) as client,
     ):
