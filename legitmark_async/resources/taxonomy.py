@@ -1,22 +1,20 @@
 """The taxonomy: `legitmark.taxonomy`."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 
 from attrs import evolve
 
 from legitmark_async import _endpoints
 from legitmark_async._call import Caller
 from legitmark_async._endpoints import LARGEST_PAGE, Listing, Parameters, read_rows
-from legitmark_async.bulk import Drafts, each_draft, faulty_draft
+from legitmark_async.bulk import Drafts
 from legitmark_async.errors import ConfigurationError
 from legitmark_async.models import Brand, Category, Item, ItemModel, ItemType, Service, ServiceRequestDraft
-from legitmark_async.models._names import R, UnknownNameError, find_named, is_uuid
+from legitmark_async.models._names import R
 from legitmark_async.options import checked_count
 from legitmark_async.resources._pages import Pages
+from legitmark_async.resources._resolver import Resolver
 from legitmark_async.resources._shelf import Shelf
-
-_Names = tuple[str, str, str | None, str | None]
 
 
 class Taxonomy:
@@ -30,6 +28,7 @@ class Taxonomy:
         self._caller = caller
         self._shelf = shelf
         self._language = language
+        self._resolver = Resolver(self.tree, self._brands_of, self.models)
 
     async def tree(self, *, language: str | None = None, fresh: bool = False) -> tuple[Category, ...]:
         """Return all categories with their types: `GET /api/v2/categories/tree` (contract, section 7.7).
@@ -212,12 +211,9 @@ class Taxonomy:
             ConfigurationError: A name is unknown or stands for several rows; it says which are near.
             LegitmarkError: As any call.
         """
-        given = (category, type, brand, model)
-        if all(part is None or is_uuid(part) for part in given):
-            return Item(*[part.strip() if part else part for part in given])  # type: ignore[arg-type]  # two are texts
-        return await self._resolve(category, type, brand, model)
+        return await self._resolver.resolve(category, type, brand, model)
 
-    async def resolve_drafts(self, drafts: Drafts) -> AsyncIterator[ServiceRequestDraft]:
+    def resolve_drafts(self, drafts: Drafts) -> AsyncIterator[ServiceRequestDraft]:
         """Give the drafts with the names in their items made UUIDs, as `resolve` does.
 
         ```python
@@ -228,43 +224,7 @@ class Taxonomy:
         A draft with a name that can't be resolved is given all the same: `create_many` tells of it as `Failed`, with
         what is wrong and which names are near.
         """
-        known: dict[_Names, Item | str] = {}
-        async with aclosing(each_draft(drafts)) as given:
-            async for draft in given:
-                names = _names(draft.item)
-                if names is None:
-                    yield draft
-                    continue
-                if names not in known:
-                    known[names] = await self._try_to_resolve(names)
-                resolved = known[names]
-                if isinstance(resolved, str):
-                    yield faulty_draft(draft, resolved)
-                else:
-                    yield evolve(draft, item=resolved)
-
-    async def _try_to_resolve(self, names: _Names) -> Item | str:
-        category, type_, brand, model = names
-        try:
-            return await self.resolve(category=category, type=type_, brand=brand, model=model)
-        except ConfigurationError as error:
-            return str(error)
-
-    async def _resolve(self, category: str, type_: str, brand: str | None, model: str | None) -> Item:
-        found = _find(await self.tree(), category, "category", "categories")
-        kind = _find(found.types, type_, "type", f"types of {found.name}")
-        if brand is None or is_uuid(brand):
-            brand_uuid, label = brand, brand
-        else:
-            row = _find(await self._brands_of(kind.uuid), brand, "brand", f"brands of {kind.name}")
-            brand_uuid, label = row.uuid, row.name
-        if model is not None and not is_uuid(model):
-            models = [each async for each in self.models(search=model, type=kind.uuid, brand=brand_uuid)]
-            if not models and brand_uuid is not None:
-                # The API's own search may be stricter than ours, and tells of nothing that is near.
-                models = [each async for each in self.models(type=kind.uuid, brand=brand_uuid)]
-            model = _find(models, model, "model", f"models of {label or kind.name}").uuid
-        return Item(found.uuid, kind.uuid, brand_uuid, model)
+        return self._resolver.resolve_drafts(drafts)
 
     async def _brands_of(self, type_uuid: str) -> tuple[Brand, ...]:
         language = self._language
@@ -280,22 +240,6 @@ class Taxonomy:
 
     def _pages(self, listing: "Listing[R]", active_only: bool) -> "Pages[R]":  # noqa: FBT001  # private, and told apart
         return Pages(self._caller, listing, _is_active if active_only else lambda _: True)
-
-
-def _names(item: object) -> _Names | None:
-    """Return what an item is told by, if there is a name to look up."""
-    if not isinstance(item, Item) or not item.category or not item.type or not item.problems():
-        return None
-    given = (item.category, item.type, item.brand, item.model)
-    return given if all(part is None or isinstance(part, str) for part in given) else None
-
-
-def _find(rows: "tuple[R, ...] | list[R]", name: str, level: str, what: str) -> R:
-    try:
-        return find_named(rows, name, what)
-    except UnknownNameError as error:
-        problem = f"item.{level}: {error}"
-        raise ConfigurationError(problem, problems=[problem]) from None
 
 
 def _active(rows: "tuple[R, ...]") -> "list[R]":
