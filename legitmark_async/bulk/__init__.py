@@ -3,6 +3,7 @@
 from legitmark_async.bulk._drafts import Drafts, Source, each_draft, faulty_draft
 from legitmark_async.bulk._options import RunOptions
 from legitmark_async.bulk._outcomes import (
+    BY_EARLIER_RUNS,
     DONE_BEFORE,
     INPUT_ENDED,
     NOT_UNKNOWN,
@@ -22,6 +23,7 @@ from legitmark_async.bulk._run import BulkRun
 from legitmark_async.bulk.sources import Row, read_csv, read_jsonl
 
 __all__ = [
+    "BY_EARLIER_RUNS",
     "DONE_BEFORE",
     "INPUT_ENDED",
     "NOT_UNKNOWN",

@@ -9,7 +9,7 @@ from legitmark_async._call import Caller
 from legitmark_async.bulk._books import Books
 from legitmark_async.bulk._job import Job
 from legitmark_async.bulk._outcomes import Created, Failed, Outcome, Stuck, Submitted, Unknown
-from legitmark_async.bulk._plan import Plan, Planner
+from legitmark_async.bulk._plan import REQUESTS, Plan, Planner
 from legitmark_async.errors import JournalError, LegitmarkError, OutcomeUnknownError, WorkflowError, without_frames
 from legitmark_async.journal import State
 from legitmark_async.models import ServiceRequest
@@ -60,7 +60,7 @@ class Maker:
         fresh = made is None
         if made is None:
             async with self.slots:
-                job.to_come = 0 if plan is None else 3
+                job.to_come = 0 if plan is None else REQUESTS - 1
                 made = job.service_request = await self.caller.call(request, job.state)
         return Created(job.draft, made) if plan is None else await self._go_on(job, made, plan, fresh=fresh)
 

@@ -9,6 +9,7 @@ from legitmark_async.models import ServiceRequest, ServiceRequestDraft
 REPEATED = "its reference_id was in the input before"
 DONE_BEFORE = "an earlier run has created it"
 SUBMITTED_BEFORE = "an earlier run has submitted it"
+BY_EARLIER_RUNS = frozenset({DONE_BEFORE, SUBMITTED_BEFORE})
 NOT_UNKNOWN = "not sent: only what is unknown is to be settled"
 INPUT_ENDED = "input ended"
 

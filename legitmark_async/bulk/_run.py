@@ -16,9 +16,8 @@ from legitmark_async.bulk._maker import Maker
 from legitmark_async.bulk._options import RunOptions
 from legitmark_async.bulk._outbox import Outbox
 from legitmark_async.bulk._outcomes import (
-    DONE_BEFORE,
+    BY_EARLIER_RUNS,
     INPUT_ENDED,
-    SUBMITTED_BEFORE,
     Failed,
     Outcome,
     RunProgress,
@@ -41,7 +40,6 @@ from legitmark_async.models import ServiceRequestDraft
 
 # Without these the rest of the run would fail too, one by one.
 _STOPPERS = (AuthenticationError, ForbiddenError)
-_DONE_BEFORE = (DONE_BEFORE, SUBMITTED_BEFORE)
 # Seconds that requests in flight may take to end when a run is left early.
 _GRACE = 5.0
 
@@ -246,7 +244,7 @@ class BulkRun:
         self._tally.counts[type(outcome)] += 1
         if isinstance(outcome, (Failed, Stuck, Unknown)):
             self._stop_if_hopeless(outcome.error)
-        elif isinstance(outcome, Skipped) and outcome.reason in _DONE_BEFORE:
+        elif isinstance(outcome, Skipped) and outcome.reason in BY_EARLIER_RUNS:
             self._tally.recalled += 1
 
     def _stop_if_hopeless(self, error: LegitmarkError) -> None:

@@ -94,7 +94,7 @@ def _check(draft: ServiceRequestDraft, check: Callable[[ServiceRequestDraft], No
     try:
         check(draft)
     except ConfigurationError as error:
-        return Failed(draft, ConfigurationError(f"{draft.origin}: {error}", problems=error.problems))
+        return Failed(draft, error)
     return None
 
 

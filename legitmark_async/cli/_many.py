@@ -21,7 +21,7 @@ from legitmark_async import (
     ServiceRequestDraft,
     Skipped,
 )
-from legitmark_async.bulk import DONE_BEFORE, INPUT_ENDED, SUBMITTED_BEFORE
+from legitmark_async.bulk import BY_EARLIER_RUNS, INPUT_ENDED
 from legitmark_async.cli._api import Api
 from legitmark_async.cli._conventions import ALL_DONE, NOTHING_DONE, SOME_FAILED
 from legitmark_async.cli._dry_run import Prediction, check_all
@@ -39,7 +39,6 @@ FILE = Parameter(
 _FAILURES = re.compile(r"(?P<count>\d+)|(?P<percent>\d+(\.\d+)?)%", re.ASCII)
 _COUNT = Parameter(validator=validators.Number(gte=1))
 _WINDOW = 60.0
-_DONE_BEFORE = (DONE_BEFORE, SUBMITTED_BEFORE)
 
 
 @Parameter(name="*", group=Group("Run", sort_key=1))
@@ -213,7 +212,7 @@ async def _write_all(run: BulkRun, lines: Lines, goal: Goal, journal: Path | Non
 
 async def _write(outcome: Outcome, lines: Lines) -> None:
     # A row that an earlier run has done has had its line then.
-    if not (isinstance(outcome, Skipped) and outcome.reason in _DONE_BEFORE):
+    if not (isinstance(outcome, Skipped) and outcome.reason in BY_EARLIER_RUNS):
         await lines.write(describe_outcome(outcome))
 
 

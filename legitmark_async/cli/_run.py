@@ -72,6 +72,4 @@ def _cancelled_by_signals() -> Iterator[list[int]]:
     try:
         yield caught
     finally:
-        with contextlib.suppress(NotImplementedError):
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
+        stop_at_once()

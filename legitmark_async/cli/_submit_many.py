@@ -11,7 +11,7 @@ from legitmark_async.cli._api import DEFAULT_API, Api
 from legitmark_async.cli._input import Drafts, Input
 from legitmark_async.cli._many import FILE, DryRunOptions, OutputOptions, RunOptions, check_rows, run_rows
 from legitmark_async.cli._run import command
-from legitmark_async.workflow import check_photos
+from legitmark_async.workflow import find_photos
 
 _PHOTOS = Parameter(
     help="Folder that holds a folder for each reference_id, with a file for each side in it, called by the side's "
@@ -37,7 +37,7 @@ async def submit_many(
     source, find = Input(file, run.format), photos_in(photos)
 
     def check(draft: ServiceRequestDraft) -> None:
-        check_photos(find(draft))
+        find_photos(find, draft)
 
     def begin(legitmark: Legitmark, drafts: Drafts, total: int | None) -> BulkRun:
         return legitmark.workflow.submit_many(

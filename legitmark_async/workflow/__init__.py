@@ -1,7 +1,7 @@
 """The way of an item: created, photographed, submitted and, by choice, judged."""
 
 from legitmark_async.workflow._folders import FindPhotos, photos_in, read_photos
-from legitmark_async.workflow._steps import check_photos
+from legitmark_async.workflow._steps import find_photos
 from legitmark_async.workflow._workflow import Workflow
 
-__all__ = ["FindPhotos", "Workflow", "check_photos", "photos_in", "read_photos"]
+__all__ = ["FindPhotos", "Workflow", "find_photos", "photos_in", "read_photos"]

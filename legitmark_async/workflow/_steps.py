@@ -7,7 +7,7 @@ from attrs import frozen
 
 from legitmark_async._call import Caller
 from legitmark_async.errors import LegitmarkError, PhotoError, WorkflowError
-from legitmark_async.models import Requirements, ServiceRequest
+from legitmark_async.models import Requirements, ServiceRequest, ServiceRequestDraft
 from legitmark_async.resources import (
     Images,
     NotUploaded,
@@ -17,6 +17,7 @@ from legitmark_async.resources import (
     is_submitted,
     look_at,
 )
+from legitmark_async.workflow._folders import FindPhotos
 
 T = TypeVar("T")
 
@@ -37,6 +38,25 @@ def check_photos(photos: Mapping[str, Photo]) -> None:
             problems += [f"{name}: {problem}" for problem in error.problems]
     if problems:
         raise PhotoError("; ".join(problems), problems=problems)
+
+
+def find_photos(photos: FindPhotos, draft: ServiceRequestDraft) -> Mapping[str, Photo]:
+    """Find the photos of a draft, and check them; reads from a disk.
+
+    Raises:
+        PhotoError: There are none that the API would take; tells where the draft comes from.
+    """
+    where = "" if draft.origin is None else f"{draft.origin}: "
+    try:
+        found = photos(draft)
+        check_photos(found)
+    except PhotoError as error:
+        raise PhotoError(f"{where}{error}", problems=error.problems) from None
+    except Exception as error:
+        # The function is the user's, and so is the draft that it doesn't get along with: the others go on.
+        problem = f"photos: {type(error).__name__}: {error}"
+        raise PhotoError(f"{where}{problem}", problems=[problem]) from error
+    return found
 
 
 @frozen(eq=False)

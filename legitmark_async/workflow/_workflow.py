@@ -6,11 +6,10 @@ from os import PathLike
 
 from legitmark_async._call import Caller
 from legitmark_async.bulk import BulkRun, Drafts, RunOptions, Source
-from legitmark_async.errors import PhotoError
 from legitmark_async.models import ServiceRequest, ServiceRequestDraft
 from legitmark_async.resources import Images, Photo, ServiceRequests
 from legitmark_async.workflow._folders import FindPhotos
-from legitmark_async.workflow._steps import Resources, Steps, check_photos
+from legitmark_async.workflow._steps import Resources, Steps, check_photos, find_photos
 
 
 class Workflow:
@@ -116,7 +115,7 @@ class Workflow:
         resources = _resources(api, asset, storage, concurrency)
 
         async def plan(draft: ServiceRequestDraft) -> Steps:
-            return Steps(resources, await asyncio.to_thread(_find, photos, draft))
+            return Steps(resources, await asyncio.to_thread(find_photos, photos, draft))
 
         options = RunOptions(
             concurrency=concurrency,
@@ -130,17 +129,3 @@ class Workflow:
 
 def _resources(api: Caller, asset: Caller, storage: Caller, concurrency: int) -> Resources:
     return Resources(api, ServiceRequests(api, concurrency=concurrency), Images(asset, storage))
-
-
-def _find(photos: FindPhotos, draft: ServiceRequestDraft) -> Mapping[str, Photo]:
-    where = "" if draft.origin is None else f"{draft.origin}: "
-    try:
-        found = photos(draft)
-        check_photos(found)
-    except PhotoError as error:
-        raise PhotoError(f"{where}{error}", problems=error.problems) from None
-    except Exception as error:
-        # The function is the user's, and so is the draft that it doesn't get along with: the others go on.
-        problem = f"photos: {type(error).__name__}: {error}"
-        raise PhotoError(f"{where}{problem}", problems=[problem]) from error
-    return found
