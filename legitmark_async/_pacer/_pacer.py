@@ -107,8 +107,9 @@ class Pacer:
 
     def rate_limits(self, wall: float) -> tuple[RateLimit, ...]:
         """Return what is known of the limits; `wall` is now, as epoch seconds."""
-        meters = list(self.gate.meters)
-        now = self._clock() if meters else 0.0
+        if self.gate.limits.empty:
+            return ()
+        now, meters = self.gate.limits.meters(self._clock())
         limits: list[RateLimit] = []
         for meter in meters:
             view = meter.law.view(now)
