@@ -1,5 +1,7 @@
 """How the parts of a client are put together."""
 
+import hashlib
+from contextlib import suppress
 from typing import Self
 
 from attrs import define, field, frozen
@@ -8,10 +10,19 @@ from legitmark_async._call import Caller, Sender
 from legitmark_async._headers import ServerClock
 from legitmark_async._pacer import Gate, Pacer
 from legitmark_async._retry import Quota, Retrier
+from legitmark_async._sharing import LAYOUT, LimitStore, Sharer, Switch
 from legitmark_async._transport import Transport
 from legitmark_async.options import Clock, OnAmbiguous, RetryPolicy, Sleep
 from legitmark_async.resources import Images, ServiceRequests, Shelf, Taxonomy
 from legitmark_async.workflow import Workflow
+
+
+@frozen
+class Timing:
+    """Where time comes from."""
+
+    clock: Clock
+    sleep: Sleep
 
 
 @frozen(eq=False)
@@ -19,6 +30,7 @@ class Host:
     """What is known of one of the hosts: their limits, outages and clocks have nothing to do with each other."""
 
     pacer: Pacer
+    sharer: Sharer | None = None
     server_clock: ServerClock = field(factory=ServerClock)
 
 
@@ -33,19 +45,65 @@ class Shared:
     quota: Quota
     shelf: Shelf
     concurrency: int
-    clock: Clock
-    sleep: Sleep
+    timing: Timing
+    limits: LimitStore | None
 
     @classmethod
-    def of(  # one for each part
-        cls, transport: Transport, quota: Quota, shelf: Shelf, concurrency: int, clock: Clock, sleep: Sleep
+    def of(
+        cls,
+        transport: Transport,
+        timing: Timing,
+        *,
+        quota: Quota,
+        shelf: Shelf,
+        concurrency: int,
+        limits: LimitStore | None,
     ) -> Self:
         """Make what is shared over one transport."""
         capacity = min(concurrency, transport.connections or concurrency)
-        api, asset, storage = [
-            Host(Pacer(Gate(capacity, transport.random), clock=clock, sleep=sleep)) for _ in range(3)
-        ]
-        return cls(transport, api, asset, storage, quota, shelf, concurrency, clock, sleep)
+
+        def host(url: str = "") -> Host:
+            if limits is None or not url:
+                return Host(Pacer(Gate(capacity, transport.random), clock=timing.clock, sleep=timing.sleep))
+            switch = Switch()
+            pacer = Pacer(Gate(capacity, transport.random, switch), clock=timing.clock, sleep=timing.sleep)
+            sharer = Sharer(limits, _group_name(url, transport), switch, pacer, timing.clock, transport.random)
+            return Host(pacer, sharer)
+
+        # The storage of the photos has limits that have nothing to do with the key.
+        api, asset, storage = host(transport.base_url), host(transport.asset_url), host()
+        return cls(transport, api, asset, storage, quota, shelf, concurrency, timing, limits)
+
+    async def open(self) -> None:
+        """Open the transport in the running event loop, and be ready to share limits.
+
+        Raises:
+            ConfigurationError: It is open already.
+        """
+        await self.transport.open()
+        for host in (self.api, self.asset):
+            if host.sharer is not None:
+                host.sharer.start()
+
+    async def aclose(self) -> None:
+        """Close the transport, leave the others, and send away whoever still waits for a turn."""
+        # The transport first: from then on no call can begin to wait, and nobody would be left to wake it.
+        try:
+            await self.transport.aclose()
+        finally:
+            for host in (self.api, self.asset, self.storage):
+                if host.sharer is not None:
+                    await host.sharer.aclose()
+                await host.pacer.aclose()
+            if self.limits is not None:
+                with suppress(Exception):  # whatever a store raises, the client is closed
+                    await self.limits.aclose()
+
+
+def _group_name(url: str, transport: Transport) -> str:
+    # A hash, for the key is nobody's business but the API's.
+    text = f"{url} {str.__str__(transport.key)}"
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:32]}:{LAYOUT}"
 
 
 @frozen
@@ -71,12 +129,12 @@ class Resources:
 
 def assemble(shared: Shared, options: Options) -> Resources:
     """Put together what a client or a view of it hands out."""
-    retrier = Retrier(options.retry, shared.quota, shared.sleep, shared.transport.random)
+    retrier = Retrier(options.retry, shared.quota, shared.timing.sleep, shared.transport.random)
     # Contract, section 5: no header means the API's default.
     headers = {} if options.language is None else {"Accept-Language": options.language}
     caller, asset, storage = [
         Caller(
-            Sender(shared.transport, host.pacer, host.server_clock, shared.clock, headers),
+            Sender(shared.transport, host.pacer, host.server_clock, shared.timing.clock, headers),
             retrier,
             options.on_ambiguous,
             options.deadline,

@@ -13,9 +13,10 @@ import aiohttp
 from attrs import evolve
 
 from legitmark_async import _endpoints
-from legitmark_async._assembly import Options, Shared, assemble
+from legitmark_async._assembly import Options, Shared, Timing, assemble
 from legitmark_async._endpoints import Parameters
 from legitmark_async._retry import Quota
+from legitmark_async._sharing import LimitStore
 from legitmark_async._transport import Transport
 from legitmark_async.models import RateLimit
 from legitmark_async.options import (
@@ -84,6 +85,7 @@ class Legitmark:
         concurrency: int = DEFAULT_CONCURRENCY,
         on_ambiguous: OnAmbiguous = "confirm",
         language: str | None = None,
+        limits: LimitStore | None = None,
         session: aiohttp.ClientSession | None = None,
         taxonomy_cache: str | os.PathLike[str] | None = None,
         clock: Clock | None = None,
@@ -104,6 +106,8 @@ class Legitmark:
                 `reference_id` before it is sent again; `"raise"` raises `OutcomeUnknownError`; `"repeat"` repeats it
                 blindly, which can create it twice.
             language: Of names and texts in answers: `en`, `zh` or `ja`; the API's default is English.
+            limits: Where what is learned of the rate limits lives, so that processes share it: a `RedisLimits` or a
+                `SqliteLimits`. None: in this client alone.
             session: An `aiohttp.ClientSession` to use. It is never closed, and its headers, cookies and proxies apply.
             taxonomy_cache: A file that keeps the taxonomy's names for 24 hours, beyond the process; made if it isn't
                 there. None: in memory alone.
@@ -126,7 +130,14 @@ class Legitmark:
         )
         checked_count("concurrency", concurrency)
         shelf = Shelf(None if taxonomy_cache is None else Path(taxonomy_cache))
-        shared = Shared.of(transport, Quota(retry.quota), shelf, concurrency, clock, sleep)
+        shared = Shared.of(
+            transport,
+            Timing(clock, sleep),
+            quota=Quota(retry.quota),
+            shelf=shelf,
+            concurrency=concurrency,
+            limits=limits,
+        )
         options = Options(retry, timeouts.deadline, checked_language(language), checked_on_ambiguous(on_ambiguous))
         self._assemble(shared, options)
 
@@ -254,7 +265,7 @@ class Legitmark:
         Raises:
             ConfigurationError: It is open already.
         """
-        await self._shared.transport.open()
+        await self._shared.open()
         return self
 
     async def __aexit__(
@@ -268,12 +279,7 @@ class Legitmark:
 
         A session that was passed in stays open. Closing twice does nothing.
         """
-        # The transport first: from then on no call can begin to wait, and nobody would be left to wake it.
-        try:
-            await self._shared.transport.aclose()
-        finally:
-            for host in (self._shared.api, self._shared.asset, self._shared.storage):
-                await host.pacer.aclose()
+        await self._shared.aclose()
 
     def __repr__(self) -> str:
         state = "open" if self._shared.transport.opened else "closed"

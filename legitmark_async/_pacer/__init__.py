@@ -9,8 +9,34 @@ From the bottom up, all pure but the last, advanced by `now`, by what was sent a
 - `Pacer`, the thin asyncio shell around them: futures and one timer.
 """
 
+from legitmark_async._pacer._counter import Counter
+from legitmark_async._pacer._discovery import Discovery
 from legitmark_async._pacer._gate import Gate
+from legitmark_async._pacer._law import Law
+from legitmark_async._pacer._limits import Limiter, Limits
+from legitmark_async._pacer._meter import Meter, State
 from legitmark_async._pacer._pacer import Pacer, TooLateError
+from legitmark_async._pacer._rate import Rate
+from legitmark_async._pacer._told import Told
 from legitmark_async._pacer._turn import Lane, Refusal, Turn
+from legitmark_async._pacer._uses import Uses
+from legitmark_async._pacer._window import Window
 
-__all__ = ["Gate", "Lane", "Pacer", "Refusal", "TooLateError", "Turn"]
+# Every kind of law there is.
+LAWS: tuple[type[Law], ...] = (Counter, Discovery, Rate, Told, Window)
+
+__all__ = [
+    "LAWS",
+    "Gate",
+    "Lane",
+    "Law",
+    "Limiter",
+    "Limits",
+    "Meter",
+    "Pacer",
+    "Refusal",
+    "State",
+    "TooLateError",
+    "Turn",
+    "Uses",
+]

@@ -42,6 +42,11 @@ class Budget:
         self.limit = self.size = limit
         self.shortfalls = self._step = 0
 
+    def part(self, parts: int) -> None:
+        """Take one of so many equal parts; what the others leave is found by and by."""
+        if parts > 1:
+            self.size, self.shortfalls, self.probing = max(self.size // parts, 1), 2, False
+
     def fall_short(self) -> None:
         """Note that this window granted less than the budget."""
         self._short, self.probing = True, False

@@ -152,6 +152,14 @@ class Discovery:
         del now
         return View()
 
+    def hold_still(self) -> None:
+        """Nothing is tried but what is."""
+
+    def part(self, parts: int, now: float) -> Law:
+        """Nothing is known that could be parted."""
+        del parts, now
+        return self
+
     def _until(self, refused: Refused, exact: float) -> Hold:
         asked = refused.told.asked
         # What it asks for counts if it is far more, or less: then the reset is that of something else.

@@ -120,3 +120,11 @@ class Law(Protocol):
     def view(self, now: float) -> View:
         """Return what is known."""
         ...
+
+    def hold_still(self) -> None:
+        """Don't try whether there is more: what leaves from now on is but planned, and no answer will come."""
+        ...
+
+    def part(self, parts: int, now: float) -> "Law":
+        """Return what is known for one of so many processes that use the limit in equal parts."""
+        ...

@@ -1,12 +1,13 @@
 """The rate limits that are known, and what each of them has to be told. Pure."""
 
+import math
 from collections.abc import Iterable
 from typing import Protocol
 
 from attrs import define, field
 
 from legitmark_async._pacer._discovery import Discovery
-from legitmark_async._pacer._meter import Meter
+from legitmark_async._pacer._meter import Meter, State
 from legitmark_async._pacer._turn import Lane, Refusal, Turn
 from legitmark_async.models import Limit, LimitType
 from legitmark_async.options import Random
@@ -71,7 +72,7 @@ class Limits:
     random: Random
     sent: int = field(default=0, init=False)
     known: dict[str, Meter] = field(factory=dict[str, Meter], init=False)
-    _first_at: float = field(default=0.0, init=False)
+    _first_at: float = field(default=math.inf, init=False)
     _answered_at: float = field(default=0.0, init=False)
     _granted: int = field(default=0, init=False)
 
@@ -86,7 +87,19 @@ class Limits:
 
     def knows(self, endpoint: str) -> bool:
         """Whether it is known how many may leave, and when."""
-        return any(meter.known and meter.endpoint in (None, endpoint) for meter in self.known.values())
+        return any(meter.known for meter in self._of(endpoint))
+
+    def turns_at(self, endpoint: str) -> float:
+        """Return when the next window of any of the limits begins; infinity if none does."""
+        return min((meter.law.turns_at for meter in self._of(endpoint)), default=math.inf)
+
+    def asks(self, endpoint: str) -> bool:
+        """Whether the next request is to ask if a limit is open again."""
+        return any(meter.state is not State.OPEN for meter in self._of(endpoint))
+
+    def heard_at(self, endpoint: str) -> float | None:
+        """Return when a request that asks is answered, as far as is known; None if there is none."""
+        return max((meter.heard_at for meter in self._of(endpoint) if meter.heard_at is not None), default=None)
 
     def delay(self, now: float, lane: Lane, endpoint: str, backlog: float, in_flight: int) -> float:
         """Return the seconds until one more may leave; infinity if only an answer can tell.
@@ -99,43 +112,41 @@ class Limits:
             in_flight: Requests that left and have not ended.
         """
         wait = 0.0
-        for meter in self.known.values():
-            if meter.endpoint is None or meter.endpoint == endpoint:
-                wait = max(wait, meter.delay(now, lane, backlog, in_flight))
+        for meter in self._of(endpoint):
+            wait = max(wait, meter.delay(now, lane, backlog, in_flight))
         return wait
 
     def take(self, turn: Turn) -> None:
         """Note that a request leaves."""
-        if not self.sent:
-            self._first_at = turn.sent_at
-        self.sent = turn.number
-        for meter in self._concerned(turn):
+        self._first_at = min(self._first_at, turn.sent_at)
+        self.sent = max(self.sent, turn.number)
+        for meter in self._of(turn.endpoint):
             meter.take(turn)
 
     def answered(self, turn: Turn, now: float, limits: tuple[Limit, ...] = ()) -> None:
         """Note that a request was admitted, and what its answer tells."""
         if not self._granted:
-            self._answered_at = now
+            self._first_at, self._answered_at = min(self._first_at, turn.sent_at), now
         self._granted += 1
-        for meter in self._concerned(turn):
+        for meter in self._of(turn.endpoint):
             meter.passed(turn, now)
         for limit in limits:
             self._meter(limit.type, turn.endpoint, now).note(turn, now, self.sent, limit)
 
     def lost(self, turn: Turn) -> None:
         """Note that there will be no answer, or one that doesn't tell."""
-        for meter in self._concerned(turn):
+        for meter in self._of(turn.endpoint):
             meter.lost(turn)
 
     def give_back(self, turn: Turn) -> None:
         """Note that a request was not counted."""
-        for meter in self._concerned(turn):
+        for meter in self._of(turn.endpoint):
             meter.give_back(turn)
 
     def refused(self, turn: Turn, now: float, refusal: Refusal) -> bool:
         """Note a refusal; True if it closed the gate for all."""
         refuser = self._meter(refusal.type or "", turn.endpoint, now)
-        for meter in self._concerned(turn):
+        for meter in self._of(turn.endpoint):
             if meter is not refuser:
                 meter.give_back(turn)
         return refuser.refused(turn, now, self.sent, refusal)
@@ -143,17 +154,33 @@ class Limits:
     def wait(self, now: float, endpoint: str, ahead: float) -> tuple[float, str]:
         """Return how long one more has to wait after so many others, as far as is known, and for what (s, words)."""
         longest, reason = 0.0, ""
-        for meter in self.known.values():
-            if meter.endpoint is None or meter.endpoint == endpoint:
-                wait = meter.wait(now, ahead)
-                if wait > longest:
-                    longest, reason = wait, meter.reason
+        for meter in self._of(endpoint):
+            wait = meter.wait(now, ahead)
+            if wait > longest:
+                longest, reason = wait, meter.reason
         return longest, reason
 
-    def _concerned(self, turn: Turn) -> Iterable[Meter]:
+    def linger(self, until: float) -> None:
+        """Let no request ask before an instant whether a limit is open again of which nothing is known yet."""
+        for meter in self.known.values():
+            if meter.state is State.CLOSED and not meter.known:
+                meter.opens_at = max(meter.opens_at, until)
+
+    def hold_still(self) -> None:
+        """Don't try whether there is more: what leaves from now on is but planned, and no answer will come."""
+        for meter in self.known.values():
+            meter.law.hold_still()
+
+    def part(self, parts: int, now: float) -> None:
+        """Go on as one of so many processes that use the limits in equal parts, and number requests anew."""
+        self.sent = 0
+        for meter in self.known.values():
+            meter.part(parts, now)
+
+    def _of(self, endpoint: str) -> Iterable[Meter]:
         if not self.known:
             return ()
-        return [meter for meter in self.known.values() if meter.endpoint is None or meter.endpoint == turn.endpoint]
+        return [meter for meter in self.known.values() if meter.endpoint is None or meter.endpoint == endpoint]
 
     def _meter(self, name: str, endpoint: str, now: float) -> Meter:
         key = f"{name} {endpoint}" if name == LimitType.ENDPOINT else name
@@ -161,7 +188,7 @@ class Limits:
         if meter is None:
             # A refusal may overtake the answers to those that were admitted before it.
             answered_at = self._answered_at if self._granted else now
-            law = Discovery(self._first_at, answered_at, self._granted)
+            law = Discovery(min(self._first_at, answered_at), answered_at, self._granted)
             meter = Meter(name, endpoint if name == LimitType.ENDPOINT else None, law, self.random)
             self.known[key] = meter
         return meter

@@ -68,6 +68,11 @@ class Meter:
         return self.law.kind != UNKNOWN
 
     @property
+    def heard_at(self) -> float | None:
+        """When a canary is answered, as far as is known; None if there is none."""
+        return None if self._canary_until is None else self._canary_until - _PATIENCE + self._rtt
+
+    @property
     def reason(self) -> str:
         """Which limit it is, in words."""
         return describe_limit(self.name or None, self.limit)
@@ -171,6 +176,13 @@ class Meter:
         self._canaries.clear()
         self._canary_until = None
         return True
+
+    def part(self, parts: int, now: float) -> None:
+        """Go on as one of so many processes that use the limit in equal parts, and number requests anew."""
+        self.law = self.law.part(parts, now)
+        self._canaries.clear()
+        self._canary_until = None
+        self._noted = self._closed_after = 0
 
     def _learn(self, source: str, now: float) -> None:
         if not self.source:

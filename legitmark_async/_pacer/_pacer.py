@@ -97,6 +97,14 @@ class Pacer:
             self._hurried -= hurried
             self._queue.leave(waiter, lane, endpoint)
 
+    def demand(self) -> tuple[dict[tuple[Lane, str], int], float]:
+        """Return how many wait for each kind of turn, and how many more bulk calls will come."""
+        return self._queue.counts(), sum(self._announced.values())
+
+    def serve(self) -> None:
+        """Give turns to those who may leave now: others have brought news."""
+        self._serve_if_any()
+
     def wait(self, endpoint: str = "", ahead: float = 0.0) -> tuple[float, str]:
         """Return how long the limits let nobody leave, as far as is known, and which of them; see `Gate.wait`."""
         return self.gate.wait(self._clock(), endpoint, ahead)

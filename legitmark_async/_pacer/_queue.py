@@ -42,6 +42,10 @@ class Queue(Generic[W]):
         """Whether so many interactive calls have gone that a bulk call goes next, as if it were one."""
         return self._in_a_row >= _IN_A_ROW and self._waiting[Lane.BULK] > 0
 
+    def counts(self) -> dict[tuple[Lane, str], int]:
+        """Return how many wait in each line."""
+        return {kind: len(line) for kind, line in self._lines.items() if line}
+
     def join(self, waiter: W, lane: Lane, endpoint: str, *, deadline: float, first: bool) -> None:
         """Let somebody wait; `first` goes before all that wait in the same line."""
         line = self._lines.get((lane, endpoint))

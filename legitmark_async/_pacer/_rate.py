@@ -4,7 +4,7 @@ import math
 
 from attrs import define, field
 
-from legitmark_async._pacer._law import Hold
+from legitmark_async._pacer._law import Hold, Law
 from legitmark_async._pacer._refill import BURST, Refill
 from legitmark_async._pacer._told import Told
 from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
@@ -23,7 +23,7 @@ _MORE = 1.1
 _RAMP, _RAMP_FACTOR = 0.25, 1.5
 # After so much of a refill, and up to that many times more, without a refusal it goes faster, by these shares of the
 # limit's rate one after the other.
-_QUIET, _LONGEST_QUIET, _STEPS = 0.45, 8, (0.05, 0.4, 1.0)
+_QUIET, _LONGEST_QUIET, _STEPS = 0.45, 8, (0.05, 0.2, 0.6)
 # A refusal before anything could be measured: so much less, but not more often than in this share of a refill.
 _LESS, _LESS_UNPROVEN, _SELDOM = 0.9, 0.7, 0.1
 # How long it takes until the next place is free is told at any moment of that time; the longest of so many is about it.
@@ -120,6 +120,16 @@ class Rate(Refill):
     def note(self, reading: Reading) -> None:
         """Take what the answer to a request tells of the limit: then nothing has to be guessed any more."""
         self.successor = Told.of_shared(reading, self.refill)
+
+    def hold_still(self) -> None:
+        """Don't try whether there is more: what leaves from now on is but planned, and no answer will come."""
+        self._quiet_since = math.inf
+
+    def part(self, parts: int, now: float) -> Law:
+        """Return what is known for one of so many processes that use the limit in equal parts."""
+        part = Rate.of_share(self._nominal / parts, self.limit, now, self.refill)
+        part.level = self._level(now) / parts
+        return part
 
     @property
     def _cushion(self) -> float:

@@ -48,6 +48,9 @@ class Refill:
         """Return what is known."""
         return View(max(int(self._level(now)), 0), self._nominal)
 
+    def hold_still(self) -> None:
+        """Nothing is tried."""
+
     @property
     def _nominal(self) -> float:
         return self.rate

@@ -142,6 +142,9 @@ class Spending:
         left = max(self.budget.size - self.used, 0) if now < self.turns_at else self.budget.size
         return View(left, self.budget.size / self.phase.period, self.turns_at)
 
+    def hold_still(self) -> None:
+        """A window has one trial, and that may be planned."""
+
     @property
     def _tolerance(self) -> float:
         return min(_SAME * self.phase.period + _SAME_SECONDS, self.phase.period / 4)

@@ -4,7 +4,7 @@ import math
 
 from attrs import define, field
 
-from legitmark_async._pacer._law import Hold
+from legitmark_async._pacer._law import Hold, Law
 from legitmark_async._pacer._refill import BURST, Refill
 from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
 
@@ -85,12 +85,20 @@ class Told(Refill):
         self.relimit(reading.limit)
         if self.fills:
             self._fill(reading)
-            self.level = min(self._level(reading.now), float(reading.left))
+            # What left since it was written may be known already, so that it is no news.
+            since = max(self.at - reading.now, 0.0)
+            self.level = min(self._level(reading.now), reading.left + self.rate * since)
         else:
             # It refills unevenly: what is free shows by the answers alone.
             self.level = reading.left
             self._free_at = reading.resets_at if reading.remaining <= 0 else reading.now
-        self.at = reading.now
+        self.at = max(self.at, reading.now)
+
+    def part(self, parts: int, now: float) -> Law:
+        """Return what is known for one of so many processes that use the limit in equal parts."""
+        del now
+        self.rate /= parts
+        return self
 
     @property
     def _cushion(self) -> float:

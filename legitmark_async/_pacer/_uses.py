@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Iterable
 
 from attrs import define, field
 
@@ -27,6 +28,11 @@ class Uses:
 
     def __attrs_post_init__(self) -> None:
         self._instants = deque(maxlen=min(self.limit, _MOST) + _MORE)
+
+    @property
+    def instants(self) -> Iterable[float]:
+        """When each was, in order."""
+        return self._instants
 
     @property
     def complete(self) -> bool:

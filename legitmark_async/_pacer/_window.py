@@ -12,6 +12,7 @@ from legitmark_async._pacer._resets import Move
 from legitmark_async._pacer._spending import Spending
 from legitmark_async._pacer._told import Told
 from legitmark_async._pacer._turn import Reading, Refused, Turn
+from legitmark_async._pacer._uses import Uses
 
 # So much of a window sooner than thought a reset may be told, and is the window's all the same.
 _SOONER = 0.15
@@ -79,6 +80,17 @@ class Window(Spending):
             self._settle(refills_at_once=False)
         else:
             self._note_turn(reading)
+
+    def part(self, parts: int, now: float) -> Law:
+        """Return what is known for one of so many processes that use the limit in equal parts."""
+        del now
+        self.budget.part(parts)
+        self.used //= parts
+        self._granted //= parts
+        self._trials.clear()
+        self._probe = None
+        self._uses = Uses(self.budget.limit)
+        return self
 
     @property
     def _pace(self) -> float:

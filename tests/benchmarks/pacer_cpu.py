@@ -37,7 +37,7 @@ async def make_taught_pacer() -> Pacer:
     pacer.answered(await pacer.acquire(endpoint=PATH), ())
     pacer.refused(await pacer.acquire(endpoint=PATH), Refusal("partner_level", LIMIT, resets_in=WINDOW, asked=WINDOW))
     pacer.answered(await pacer.acquire(endpoint=PATH), ())
-    assert [meter.law.kind for meter in pacer.gate.limits.known.values()] == ["window"]
+    assert [meter.law.kind for meter in pacer.gate.limits.meters(0.0)[1]] == ["window"]
     return pacer
 
 

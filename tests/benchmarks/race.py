@@ -6,7 +6,8 @@ cell of the table is `ratio / refusals`; a run that isn't done after `--within` 
 
     python tests/benchmarks/race.py [--creates 5000] [--limit 500] [--window 2] [--kind fixed ...] [--clients ours ...]
 
-With `--processes 4` so many of our clients share the key and know nothing of each other. It prints a JSON line alone:
+With `--processes 4` so many of our clients share the key and know nothing of each other, unless they are told a Redis
+or a file by `--share`. It prints a JSON line alone:
 `shares` are the least and the most that one of them had created when the first was done, over its fair part, and
 `refused_each` is refusals per window and process after the first window.
 """
@@ -29,7 +30,6 @@ from attrs import evolve
 from legitmark_async.sandbox import HeaderMode, Limits, ResetFormat, Sandbox, WindowKind
 
 RACERS = str(Path(__file__).with_name("racers.py"))
-LATENCY = 0.005
 OURS = "ours"
 
 TITLES = {
@@ -47,8 +47,8 @@ class Track:
     It asks its clock once a request, before it judges it: whatever was refused by then was the request before.
     """
 
-    def __init__(self, limits: Limits, skew: float) -> None:
-        self.sandbox = Sandbox(limits=limits, latency=LATENCY, clock_skew=skew, clock=self._clock)
+    def __init__(self, limits: Limits, skew: float, latency: float) -> None:
+        self.sandbox = Sandbox(limits=limits, latency=latency, clock_skew=skew, clock=self._clock)
         self._window = limits.window
         # Changed by the clock alone.
         self._first_at = self._asked_at = math.nan
@@ -102,10 +102,16 @@ async def obey(process: Process, order: dict[str, str | int]) -> list[float]:
 
 async def race(client: str, limits: Limits, asked: argparse.Namespace) -> dict[str, Any]:
     """Let so many processes create together, and return the figures."""
-    track, each = Track(limits, asked.skew), asked.creates // asked.processes
+    track, each = Track(limits, asked.skew, asked.latency), asked.creates // asked.processes
     async with track.sandbox as sandbox, contextlib.AsyncExitStack() as stack:
         processes = [await stack.enter_async_context(worker()) for _ in range(asked.processes)]
-        order = {"client": client, "url": sandbox.url, "key": sandbox.api_key, "in_flight": asked.in_flight}
+        order = {
+            "client": client,
+            "url": sandbox.url,
+            "key": sandbox.api_key,
+            "in_flight": asked.in_flight,
+            "limits": asked.share,
+        }
         orders = [{**order, "first": number * each, "count": each} for number in range(asked.processes)]
         runs: list[list[float]] = []
         with contextlib.suppress(TimeoutError):
@@ -175,6 +181,7 @@ def parse() -> argparse.Namespace:
         ("--window", float, 2.0),
         ("--in-flight", int, 64),
         ("--skew", float, 0.0),
+        ("--latency", float, 0.005),
         ("--within", float, 90.0),
         ("--processes", int, 1),
     ):
@@ -183,6 +190,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--reset-format", choices=get_args(ResetFormat), default="iso")
     parser.add_argument("--kind", nargs="+", choices=get_args(WindowKind), default=get_args(WindowKind))
     parser.add_argument("--clients", nargs="+", choices=tuple(TITLES), default=tuple(TITLES))
+    parser.add_argument("--share", default="", help="the Redis or the file by which our clients share the limits")
     parser.add_argument("--json", action="store_true", help="print a JSON line for each run too")
     asked = parser.parse_args()
     if asked.creates <= asked.limit:

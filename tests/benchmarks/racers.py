@@ -15,6 +15,7 @@ import aiohttp
 from attrs import frozen
 
 from legitmark_async import Created, Item, Legitmark, ServiceRequestDraft, Skipped
+from legitmark_async.limits import RedisLimits, SqliteLimits
 
 BAG, CROSSBODY = "cc30b104-7c47-11ef-a623-02595575faeb", "95e42d6b-7c4f-11ef-a623-02595575faeb"
 
@@ -26,7 +27,7 @@ Work = Callable[[Send, Iterator[int]], Awaitable[None]]
 
 @frozen
 class Order:
-    """What a process is to create, and how."""
+    """What a process is to create, and how; `limits` is the Redis or the file by which it shares what it knows."""
 
     client: str
     url: str
@@ -34,6 +35,7 @@ class Order:
     first: int
     count: int
     in_flight: int
+    limits: str = ""
 
     @property
     def numbers(self) -> range:
@@ -152,7 +154,10 @@ async def by_ours(order: Order) -> list[float]:
     """Create by `sr.create_many`; return when it began, and when each create succeeded."""
     item = Item(category=BAG, type=CROSSBODY)
     drafts = [ServiceRequestDraft(f"ITEM-{number}", item) for number in order.numbers]
-    async with Legitmark(order.key, base_url=order.url, concurrency=order.in_flight) as client:
+    shared = (
+        None if not order.limits else RedisLimits(order.limits) if "://" in order.limits else SqliteLimits(order.limits)
+    )
+    async with Legitmark(order.key, base_url=order.url, concurrency=order.in_flight, limits=shared) as client:
         instants = [time.monotonic()]
         async with client.sr.create_many(drafts, max_failures=0) as run:
             async for outcome in run:

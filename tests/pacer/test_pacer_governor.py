@@ -446,7 +446,7 @@ class TestGate:
         waits += [delay(gate, 0.0, endpoint) for endpoint in ("/a", "/b", "/c")]
 
         assert waits == [10.0, 0.0, 10.0, 20.0, 0.0]
-        assert [meter.endpoint for meter in gate.limits.known.values()] == ["/a", "/b"]
+        assert [meter.endpoint for meter in gate.limits.meters(0.0)[1]] == ["/a", "/b"]
         assert gate.wait(0.0, "/b") == (20.0, "endpoint limit")
         assert gate.wait(0.0, "/c") == (0.0, "")
 
@@ -469,12 +469,12 @@ class TestGate:
         gate = make_gate()
         gate.answered(send(gate), 0.1, (partner(99), user(49)))
         turn = send(gate, 0.2)
-        left = [meter.law.view(0.2).remaining for meter in gate.limits.known.values()]
+        left = [meter.law.view(0.2).remaining for meter in gate.limits.meters(0.0)[1]]
 
         gate.refused(turn, 0.3, Refusal(LimitType.USER, limit=50, resets_in=59.8))
 
         assert left == [98, 48]
-        assert [meter.law.view(0.3).remaining for meter in gate.limits.known.values()] == [99, 0]
+        assert [meter.law.view(0.3).remaining for meter in gate.limits.meters(0.0)[1]] == [99, 0]
 
     def test_ends(self) -> None:
         """Answers, failures and losses are told to the limits that concern them."""
@@ -534,7 +534,7 @@ class TestGate:
 
         assert not closed
         assert waits == [INF, INF, 0.0]
-        assert [meter.law.view(0.8).remaining for meter in gate.limits.known.values()] == [77]
+        assert [meter.law.view(0.8).remaining for meter in gate.limits.meters(0.0)[1]] == [77]
 
 
 def test_refusal_overtakes() -> None:
@@ -549,6 +549,6 @@ def test_refusal_overtakes() -> None:
     canary = gate.admit(start + 0.51, Lane.BULK, "")
     gate.answered(canary, start + 0.52)
 
-    (meter,) = gate.limits.known.values()
+    (meter,) = gate.limits.meters(0.0)[1]
     assert isinstance(meter.law, Window)
     assert meter.law.phase.period == 0.5

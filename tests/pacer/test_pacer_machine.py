@@ -154,7 +154,7 @@ class PacerMachine(RuleBasedStateMachine):
     @invariant()
     def budgets_are_kept(self) -> None:
         """No window gives more than its budget, and one request that asks for more."""
-        for meter in self.pacer.gate.limits.known.values():
+        for meter in self.pacer.gate.limits.meters(0.0)[1]:
             law = meter.law
             if isinstance(law, Window) and not law.told:
                 # A limit that is lowered may already be used up by far: then nothing comes on top.
