@@ -66,7 +66,7 @@ def _wheel(session: nox.Session) -> str:
 @nox.session(python=TESTED)
 def tests(session: nox.Session) -> None:
     """Run the tests against the built wheel, on the oldest Python without speed-ups, on the newest with coverage."""
-    extras = "cli" if session.python == TESTED[0] else "cli,speed"
+    extras = "cli,redis" if session.python == TESTED[0] else "cli,redis,speed"
     _install(session, "test", package=f"{_wheel(session)}[{extras}]")
     # In a flat layout the tests would import the working tree, not the wheel.
     session.env["PYTHONSAFEPATH"] = "1"
@@ -93,7 +93,7 @@ def imports(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types inside, and that every public name has one."""
-    _install(session, "types", package=f"{_wheel(session)}[cli,speed]")
+    _install(session, "types", package=f"{_wheel(session)}[cli,redis,speed]")
     session.run("mypy", PACKAGE, "tests", "noxfile.py")
     session.run("pyright", PACKAGE)
     # Outside the tree, so that it is the installed package that is looked at.
@@ -141,7 +141,7 @@ def constraints(session: nox.Session) -> None:
     session.install("uv")
     groups = [f"--group={name}" for name in ("test", "lint", "imports", "types", "docs")]
     session.run(
-        *("uv", "pip", "compile", "pyproject.toml", "--extra=cli", "--extra=speed", *groups),
+        *("uv", "pip", "compile", "pyproject.toml", "--extra=cli", "--extra=redis", "--extra=speed", *groups),
         *("--universal", "--python-version", SUPPORTED[0], "--no-header", "--no-annotate", "--upgrade"),
         *("--output-file", CONSTRAINTS, "--quiet"),
     )

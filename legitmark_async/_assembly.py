@@ -1,5 +1,6 @@
 """How the parts of a client are put together."""
 
+import asyncio
 import hashlib
 from contextlib import suppress
 from typing import Self
@@ -15,6 +16,9 @@ from legitmark_async._transport import Transport
 from legitmark_async.options import Clock, OnAmbiguous, RetryPolicy, Sleep
 from legitmark_async.resources import Images, ServiceRequests, Shelf, Taxonomy
 from legitmark_async.workflow import Workflow
+
+# A store may take so long (s) to close its connections.
+_STORE_CLOSES = 2.0
 
 
 @frozen
@@ -96,8 +100,9 @@ class Shared:
                     await host.sharer.aclose()
                 await host.pacer.aclose()
             if self.limits is not None:
-                with suppress(Exception):  # whatever a store raises, the client is closed
-                    await self.limits.aclose()
+                with suppress(Exception):  # whatever a store raises, or if it hangs, the client is closed
+                    async with asyncio.timeout(_STORE_CLOSES):
+                        await self.limits.aclose()
 
 
 def _group_name(url: str, transport: Transport) -> str:

@@ -109,6 +109,9 @@ class Counter(Rate):
         """Take what the answer to a request tells of the limit."""
         self._told = True
         self.relimit(reading.limit)
+        if reading.now < self.phase.start:
+            # Others bring it late: it tells of a window that is over.
+            return
         # The level first: it goes on to the window of now.
         stray = self._level(reading.now) - reading.left - _ROUNDED
         self.used += max(stray, 0.0) + min(stray + _ERROR, 0.0)

@@ -160,6 +160,10 @@ class Limits:
                 longest, reason = wait, meter.reason
         return longest, reason
 
+    def begin(self, now: float) -> None:
+        """Note that no request has left before an instant."""
+        self._first_at = min(self._first_at, now)
+
     def linger(self, until: float) -> None:
         """Let no request ask before an instant whether a limit is open again of which nothing is known yet."""
         for meter in self.known.values():

@@ -13,6 +13,8 @@ _CUSHION, _SMALLEST_CUSHION = 0.04, 2.0
 _SLOWEST, _FASTEST = 0.1, 3.0
 # A rate that is told is taken if so much is missing, and counts so much; no time until all is free is shorter (s).
 _FEWEST, _GAIN, _SHORTEST = 20, 0.1, 0.001
+# What is told late is not exact, and counts so much.
+_LATE_GAIN = 0.2
 
 
 @define(eq=False)
@@ -85,9 +87,7 @@ class Told(Refill):
         self.relimit(reading.limit)
         if self.fills:
             self._fill(reading)
-            # What left since it was written may be known already, so that it is no news.
-            since = max(self.at - reading.now, 0.0)
-            self.level = min(self._level(reading.now), reading.left + self.rate * since)
+            self._correct(reading)
         else:
             # It refills unevenly: what is free shows by the answers alone.
             self.level = reading.left
@@ -106,6 +106,14 @@ class Told(Refill):
 
     def _level(self, now: float) -> float:
         return min(self.level + self.rate * max(now - self.at, 0.0), self.limit) if self.fills else self.level
+
+    def _correct(self, reading: Reading) -> None:
+        late = self.at - reading.now
+        if late <= 0:
+            self.level = min(self._level(reading.now), float(reading.left))
+        else:
+            # Others bring it late: what it told has refilled since, by about so much.
+            self.level += _LATE_GAIN * (reading.left + self.rate * late - self.level)
 
     def _next(self, now: float, level: float, in_flight: int) -> float:
         if self.fills:

@@ -80,6 +80,9 @@ class Group:
     changed: bool = False
     _in_a_row: int = 0
 
+    def __attrs_post_init__(self) -> None:
+        self.limits.sent = max(self.limits.sent, UNNUMBERED)
+
     @property
     def interval(self) -> float:
         """Seconds after which each process is to come again."""
@@ -108,6 +111,8 @@ class Group:
             copy: Copies limits, to plan by them.
         """
         open_before, revoked_before, numbered_before = self._open, self.revoked, self.numbered
+        # Whoever sends has met the others before.
+        self.limits.begin(now)
         self._commit(now)
         self._sweep(now)
         self.changed = report.leaves or bool(report.ended) or self._differs(report, now)
@@ -201,7 +206,7 @@ class Group:
 
     def _differs(self, report: Report, now: float) -> bool:
         known = self.members.get(report.member)
-        if known is None or now - known.seen_at >= self.interval / 2:
+        if known is None or now - known.seen_at >= self.interval:
             return True
         return known.lines != self._lines(report) or known.held != report.held + len(known.permits)
 

@@ -15,8 +15,8 @@ _IN_A_ROW = 4
 _MOST = 250
 # So few in flight ask something, more often than not: they are to be told of at once.
 _FEW = 4
-# No wait is shorter (s), for time must go on.
-_SHORTEST = 1e-6
+# No wait is shorter (s), for time must go on; if a wait isn't known, it is looked again after so long.
+_SHORTEST, _LOOK = 1e-6, 0.02
 # As long as nothing is known of a limit, those who know something come again after so long (s).
 _UNKNOWN = 0.05
 
@@ -42,13 +42,16 @@ class Wanting:
         self._left[name] = count
 
     def pop(self, favoured: str | None) -> str:
-        """Take one permit's wish away, and return whose it was: the favoured one's if it has any."""
+        """Take a wish for one away, and return whose it was: the favoured one's, if it got hardly more than others."""
+        entry = self._heap[0]
         if favoured in self._left:
-            entry = next(entry for entry in self._heap if entry[1] == favoured)
+            wish = next(wish for wish in self._heap if wish[1] == favoured)
+            entry = wish if wish[0] <= entry[0] + _FEW else entry
+        if entry is self._heap[0]:
+            heappop(self._heap)
+        else:
             self._heap.remove(entry)
             heapify(self._heap)
-        else:
-            entry = heappop(self._heap)
         served, name = entry
         self._left[name] -= 1
         if self._left[name] > 0:
@@ -83,6 +86,7 @@ class Plan:
     in_a_row: int
     wanting: dict[Kind, Wanting]
     next_at: float = field(default=math.inf, init=False)
+    _unsure: set[Kind] = field(factory=set[Kind], init=False)
 
     def hand_out(self, favoured: str) -> Iterator[tuple[str, Permit]]:
         """Give all permits up to the horizon, and who gets them; the favoured one is who is here."""
@@ -90,14 +94,22 @@ class Plan:
         while self.wanting and self.numbered < most:
             kind = self._first(instants)
             delay = self._delay(kind, instants[kind])
-            instants[kind] += max(delay, _SHORTEST) if delay > 0 else 0.0
-            if instants[kind] > self.horizon:
-                self.next_at = min(self.next_at, self._useful_at(kind[1], instants.pop(kind)))
-                del self.wanting[kind]
-            elif delay <= 0:
+            if delay > 0:
+                self._go_on(kind, instants, delay)
+            else:
                 yield self._give(kind, instants[kind], favoured)
                 if not self.wanting[kind].count:
                     del self.wanting[kind], instants[kind]
+
+    def _go_on(self, kind: Kind, instants: dict[Kind, float], delay: float) -> None:
+        if delay == math.inf:
+            self._unsure.add(kind)
+            # Only an answer can tell now. But what bulk calls don't take until then may well be free.
+            delay = _LOOK if kind[0] is Lane.INTERACTIVE else math.inf
+        instants[kind] += max(delay, _SHORTEST)
+        if instants[kind] > self.horizon:
+            self.next_at = min(self.next_at, self._useful_at(kind, instants[kind]))
+            del self.wanting[kind], instants[kind]
 
     def _first(self, instants: dict[Kind, float]) -> Kind:
         """Return what may leave first, and of what may leave at the same time interactive calls, mostly."""
@@ -123,7 +135,8 @@ class Plan:
         self.limits.take(Turn(self.numbered, lane, endpoint, at))
         return name, Permit(self.numbered, lane, endpoint, at, ends, asks)
 
-    def _useful_at(self, endpoint: str, free_at: float) -> float:
+    def _useful_at(self, kind: Kind, free_at: float) -> float:
+        _, endpoint = kind
         # 1. Others are to tell what they know.
         if not self.limits.knows(endpoint):
             return self.now + _UNKNOWN
@@ -131,7 +144,7 @@ class Plan:
         heard_at = self.limits.heard_at(endpoint)
         if heard_at is not None:
             return heard_at
-        if free_at == math.inf:
+        if kind in self._unsure:
             return self.now
         # 3. The next permit can be given.
         return free_at - self.interval

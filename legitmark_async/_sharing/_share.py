@@ -151,7 +151,7 @@ class Share:
         # A refusal may have come in the meantime.
         refused = [ended for ended in self._ended if isinstance(ended, RefusedBy) and ended.number > group.revoked]
         self.closed = report.leaves or bool(refused)
-        self.starved = bool(report.lines) and not permits and not self.empty
+        self.starved = bool(report.lines) and not (permits or self.empty or report.leaves)
         for permit in permits:
             self._stock.setdefault(permit.endpoint, deque()).append(permit)
 

@@ -16,8 +16,8 @@ from legitmark_async._sharing._store import LimitStore, Stored
 from legitmark_async._sharing._switch import Switch
 from legitmark_async.options import Clock, Random
 
-# Whoever got nothing comes again after so long (s), and with news nobody comes sooner than that.
-_WAITING, _AT_ONCE = 0.03, 0.002
+# Whoever got nothing comes again after this share of the usual interval; with news nobody comes sooner than that (s).
+_WAITING, _AT_ONCE = 0.15, 0.002
 # A store that doesn't answer for so long (s), or fails for so long, is gone; so long after that it is asked again.
 _PATIENCE, _GRACE, _AGAIN = 0.5, 1.0, 1.0
 # Whoever had nothing to do for so long (s) leaves.
@@ -75,9 +75,12 @@ class Sharer:
         """Tell the others that this process has no more work, if they can be reached."""
         if not self._tasks:
             return
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.wait(self._tasks)
+        pending = set(self._tasks)
+        while pending:
+            # A store may miss that it was cancelled.
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=_PATIENCE)
         self._tasks = []
         if self._met_at is not None:
             with suppress(Exception):
@@ -100,7 +103,7 @@ class Sharer:
         while True:
             if self._met_at is None:
                 # Nobody is waited for.
-                await asyncio.sleep(_WAITING)
+                await asyncio.sleep(_IDLE / 100)
                 continue
             try:
                 version = await self.store.alarm(self.key)
@@ -135,7 +138,7 @@ class Sharer:
         group = self._share.group
         if self._share.starved:
             soon = group.next_at - self.switch.offset - self.clock()
-            return min(max(soon, _WAITING), group.interval)
+            return min(max(soon, _WAITING * group.interval), group.interval)
         return group.interval
 
     async def _meet(self, share: Share, *, leaves: bool) -> None:

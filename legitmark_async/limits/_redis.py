@@ -84,8 +84,11 @@ class RedisLimits:
             await subscription.subscribe(name)
             self._subscriptions[name] = subscription
         try:
-            while (message := await subscription.get_message(timeout=None)) is None:
-                pass
+            message = None
+            while message is None:
+                # A word that isn't ours is none, and may come without a wait.
+                await asyncio.sleep(0)
+                message = await subscription.get_message(timeout=None)
         except Exception:
             self._subscriptions.pop(name, None)
             await subscription.aclose()

@@ -143,7 +143,7 @@ def ratio(runs: list[list[float]], limits: Limits, creates: int) -> float | None
 
 def together(runs: list[list[float]], refusals: list[int]) -> dict[str, Any]:
     """Return how fairly processes shared the limit, and what it cost each of them in refusals."""
-    if not all(runs):
+    if not runs or not all(runs):
         return {"processes": len(runs), "shares": None, "refused_each": None}
     first_done_at = min(instants[-1] for instants in runs)
     created = [bisect.bisect_right(instants, first_done_at) - 1 for instants in runs]
