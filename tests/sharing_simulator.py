@@ -113,7 +113,7 @@ class Process:
 
         clock, switch = asyncio.get_running_loop().time, Switch()
         pacer = Pacer(Gate(capacity, rng.random, switch), clock=clock, sleep=sleep)
-        process = cls(pacer, Sharer(store, "key", switch, pacer, clock, rng.random))
+        process = cls(pacer, Sharer(store, "key", switch, pacer, clock, rng.random, lambda: f"{rng.getrandbits(64):x}"))
         process.sharer.start()
         return process
 

@@ -152,6 +152,9 @@ class Discovery:
         del now
         return View()
 
+    def doubt(self) -> None:
+        """Nothing is concluded from a single request."""
+
     def hold_still(self) -> None:
         """Nothing is tried but what is."""
 

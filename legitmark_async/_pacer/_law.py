@@ -125,6 +125,10 @@ class Law(Protocol):
         """Don't try whether there is more: what leaves from now on is but planned, and no answer will come."""
         ...
 
+    def doubt(self) -> None:
+        """Note that some of what left may not have left at all: what passes now is no proof that there is more."""
+        ...
+
     def part(self, parts: int, now: float) -> "Law":
         """Return what is known for one of so many processes that use the limit in equal parts."""
         ...

@@ -175,6 +175,11 @@ class Limits:
         for meter in self.known.values():
             meter.law.hold_still()
 
+    def doubt(self) -> None:
+        """Note that some of what left may not have left at all: what passes now is no proof that there is more."""
+        for meter in self.known.values():
+            meter.law.doubt()
+
     def part(self, parts: int, now: float) -> None:
         """Go on as one of so many processes that use the limits in equal parts, and number requests anew."""
         self.sent = 0

@@ -48,6 +48,9 @@ class Refill:
         """Return what is known."""
         return View(max(int(self._level(now)), 0), self._nominal)
 
+    def doubt(self) -> None:
+        """What is measured next is measured over the time that it takes."""
+
     def hold_still(self) -> None:
         """Nothing is tried."""
 

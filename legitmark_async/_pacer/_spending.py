@@ -142,6 +142,11 @@ class Spending:
         left = max(self.budget.size - self.used, 0) if now < self.turns_at else self.budget.size
         return View(left, self.budget.size / self.phase.period, self.turns_at)
 
+    def doubt(self) -> None:
+        """Note that some of what left may not have left at all: what passes now is no proof that there is more."""
+        self.budget.probing, self._probe = False, None
+        self._trials.clear()
+
     def hold_still(self) -> None:
         """A window has one trial, and that may be planned."""
 

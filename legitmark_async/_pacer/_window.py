@@ -34,6 +34,7 @@ class Window(Spending):
 
     _grazes: int = field(default=0, init=False)
     _doubted: Refused | None = field(default=None, init=False)  # a refusal whose reset may be no window's
+    _left_off: float | None = field(default=None, init=False)  # a beginning of a window before a long silence
 
     def refused(self, refused: Refused) -> Hold:
         """Note that nothing was left, and return how long to wait."""
@@ -98,7 +99,6 @@ class Window(Spending):
         return max(self._granted_before or self._granted, 1) / self.phase.period
 
     def _refused_until(self, refused: Refused, resets_at: float) -> Hold:
-        hold = Hold(refused.told.resets_in, exact=True)
         asked = refused.told.asked
         # 1. It asks us back before the reset: then that is no window's end, or Retry-After is rounded down.
         if asked is not None and asked < resets_at - refused.now and self._doubted is None:
@@ -107,20 +107,35 @@ class Window(Spending):
         # 2. A window has begun, and nothing is left of it already.
         if refused.canary and abs(resets_at - self.turns_at - self.phase.period) <= self._tolerance:
             return self._begin_full(refused, resets_at)
-        # 3. The window is longer than thought, or began later.
-        if resets_at > self.turns_at + self._tolerance:
-            self.phase.shift(resets_at, resets_at - self.phase.start if refused.canary else self.phase.period)
-        # 4. It ends as thought, or somewhat sooner.
-        elif resets_at > self.turns_at - _SOONER * self.phase.period or refused.turn.number == self._probe:
-            self.phase.learn(resets_at)
-        # 5. One place becomes free before: a sliding log that was grazed, or no window at all.
+        if self._is_ours(refused, resets_at):
+            self._spend(refused.turn)
         else:
+            # 3. One place becomes free before: a sliding log that was grazed, or no window at all.
             self._grazes += 1
             if self._grazes > _GRAZES:
                 self.successor = self._as_shared(refused.now)
-            return hold
-        self._spend(refused.turn)
-        return hold
+        return Hold(refused.told.resets_in, exact=True)
+
+    def _is_ours(self, refused: Refused, resets_at: float) -> bool:
+        """Whether the reset is that of our window; then it is learned."""
+        # 1. The window is longer than thought, or began later.
+        if resets_at > self.turns_at + self._tolerance:
+            self.phase.shift(resets_at, resets_at - self.phase.start if refused.canary else self.phase.period)
+        # 2. It ends as thought, or somewhat sooner.
+        elif resets_at > self.turns_at - _SOONER * self.phase.period or refused.turn.number == self._probe:
+            self.phase.learn(resets_at)
+        # 3. The windows go on as they did before a long silence.
+        elif self._goes_on(resets_at):
+            self.phase.shift(resets_at, self.phase.period)
+        else:
+            return False
+        return True
+
+    def _goes_on(self, resets_at: float) -> bool:
+        if self._left_off is None:
+            return False
+        off = (resets_at - self._left_off) % self.phase.period
+        return min(off, self.phase.period - off) <= self._tolerance
 
     def _left_by_last(self, turn: Turn, resets_at: float) -> bool:
         limit, passed = self.budget.limit, (turn.sent_at - self.phase.start) / self.phase.period
@@ -182,7 +197,7 @@ class Window(Spending):
             self.phase.period = self.bounds.pass_(now - self.phase.start)
             self.phase.start = now
         elif now < self.turns_at or (self._last is not None and now - self._last.sent_at > _IDLE * self.phase.period):
-            self.phase.start = now
+            self._left_off, self.phase.start = self.phase.start, now
         else:
             self.phase.advance(now)
         self.budget.close(self._granted, told=self.told)

@@ -153,6 +153,8 @@ class Group:
         for name, member in list(self.members.items()):
             if not 0 <= now - member.seen_at <= _GONE * self.interval:
                 self._drop(name, now)
+                # What it has taken along, nobody knows whether it was sent.
+                self.limits.doubt()
 
     def _drop(self, name: str, now: float) -> None:
         member = self.members.pop(name, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from uuid import uuid4
 
@@ -30,6 +31,10 @@ _DRIFT = 10.0
 _log = logging.getLogger("legitmark_async")
 
 
+def _unique() -> str:
+    return uuid4().hex
+
+
 @define(eq=False)
 class Sharer:
     """One process's way to the others that share its key.
@@ -41,6 +46,7 @@ class Sharer:
         pacer: Whose calls wait.
         clock: Monotonic seconds.
         random: Gives a number from 0 to 1.
+        name: Gives names that no other process has.
     """
 
     store: LimitStore
@@ -49,6 +55,7 @@ class Sharer:
     pacer: Pacer
     clock: Clock
     random: Random
+    name: Callable[[], str] = _unique
     _codec: Codec = field(init=False)
     _share: Share = field(init=False)
     _woken: asyncio.Event = field(factory=asyncio.Event, init=False)
@@ -214,4 +221,4 @@ class Sharer:
         self._woken.set()
 
     def _new_share(self, group: Group) -> Share:
-        return Share(uuid4().hex, group, self._wake)
+        return Share(self.name(), group, self._wake)

@@ -100,6 +100,18 @@ class TestWindow:
 
         assert law.used == sent <= 20
 
+    @pytest.mark.parametrize(("resets_at", "turns_at"), [(60.0, 60.0), (56.5, 65.0)], ids=["goes on", "grazed"])
+    def test_silence(self, resets_at: float, turns_at: float) -> None:
+        """After a silence the windows may have begun anew; a refusal tells if they went on as before."""
+        law = window()
+        send(law, 1.0)
+        law.opened(turn(55.0))
+        assert law.turns_at == 65.0
+
+        refuse(law, 56.0, Refusal(resets_in=resets_at - 56.0))
+
+        assert law.turns_at == turns_at
+
     def test_reserve(self) -> None:
         """Bulk calls leave alone what interactive ones are expected to need, and less as the window ends."""
         law, left = window(), []
