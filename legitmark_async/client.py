@@ -16,7 +16,7 @@ from legitmark_async import _endpoints
 from legitmark_async._assembly import Options, Shared, Timing, assemble
 from legitmark_async._endpoints import Parameters
 from legitmark_async._retry import Quota
-from legitmark_async._sharing import LimitStore
+from legitmark_async._sharing import LimitStore, checked_store
 from legitmark_async._transport import Transport
 from legitmark_async.models import RateLimit
 from legitmark_async.options import (
@@ -136,7 +136,7 @@ class Legitmark:
             quota=Quota(retry.quota),
             shelf=shelf,
             concurrency=concurrency,
-            limits=limits,
+            limits=checked_store(limits),
         )
         options = Options(retry, timeouts.deadline, checked_language(language), checked_on_ambiguous(on_ambiguous))
         self._assemble(shared, options)

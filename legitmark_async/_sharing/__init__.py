@@ -12,7 +12,7 @@ From the bottom up, all pure but the last:
 from legitmark_async._sharing._codec import LAYOUT, Codec
 from legitmark_async._sharing._group import Group
 from legitmark_async._sharing._sharer import Sharer
-from legitmark_async._sharing._store import LimitStore, Stored
+from legitmark_async._sharing._store import LimitStore, Stored, checked_store
 from legitmark_async._sharing._switch import Switch
 
-__all__ = ["LAYOUT", "Codec", "Group", "LimitStore", "Sharer", "Stored", "Switch"]
+__all__ = ["LAYOUT", "Codec", "Group", "LimitStore", "Sharer", "Stored", "Switch", "checked_store"]

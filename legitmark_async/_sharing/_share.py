@@ -52,7 +52,8 @@ class Share:
     closed: bool = field(default=True, init=False)
     halted: bool = field(default=False, init=False)
     starved: bool = field(default=False, init=False)
-    _serial: int = field(default=0, init=False)
+    _serial: int = field(default=1, init=False)
+    _told: int | None = field(default=None, init=False)  # of what has ended, as long as no answer came
     _stock: dict[str, deque[Permit]] = field(factory=dict[str, "deque[Permit]"], init=False)
     _out: dict[int, Permit] = field(factory=dict[int, Permit], init=False)
     _ended: list[Ended] = field(factory=list[Ended], init=False)
@@ -140,12 +141,16 @@ class Share:
                 self._return(stock.popleft())
             self._drop_stale(stock, now)
         held = in_flight + sum(len(stock) for stock in self._stock.values())
-        self._serial += 1
-        return Report(self.member, self._serial, tuple(self._ended), tuple(self._lines(waiting)), held, leaves)
+        if self._told is None:
+            self._told = len(self._ended)
+        # If it isn't known whether the last report arrived, the very same is told again: it counts once.
+        ended = tuple(self._ended[: self._told])
+        return Report(self.member, self._serial, ended, tuple(self._lines(waiting)), held, leaves)
 
     def meet(self, group: Group, report: Report, permits: list[Permit]) -> None:
         """Take what the group answered to a report."""
         del self._ended[: len(report.ended)]
+        self._serial, self._told = self._serial + 1, None
         self._used.clear()
         self.group, self.halted = group, False
         # A refusal may have come in the meantime.

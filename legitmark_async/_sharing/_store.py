@@ -1,8 +1,11 @@
 """Where a group lives: what a store has to do."""
 
-from typing import Protocol
+import inspect
+from typing import Protocol, runtime_checkable
 
 from attrs import frozen
+
+from legitmark_async.errors import ConfigurationError
 
 
 @frozen
@@ -20,6 +23,7 @@ class Stored:
     now: float
 
 
+@runtime_checkable
 class LimitStore(Protocol):
     """Keeps what is known of rate limits where several processes can reach it.
 
@@ -50,3 +54,19 @@ class LimitStore(Protocol):
     async def aclose(self) -> None:
         """Close connections. It may be used again afterwards."""
         ...
+
+
+def checked_store(store: object) -> LimitStore | None:
+    """Return a store, or None.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if store is None:
+        return None
+    if isinstance(store, LimitStore) and not inspect.isclass(store):
+        return store
+    raise ConfigurationError(
+        f"limits must be a store such as RedisLimits(url) or SqliteLimits(path), not a {type(store).__name__}",
+        problems=["limits"],
+    )

@@ -113,8 +113,9 @@ async def test_redis_gone(drafts: Drafts, redis: RedisServer, caplog: pytest.Log
 
     said = [record.getMessage() for record in caplog.records]
     assert (sandbox.ledger.created, sandbox.ledger.duplicates) == (600, 0)
-    assert sum("can't be shared for now" in text for text in said) == 2
-    assert sum("shared again" in text for text in said) == 2
+    # Once each; one that is done by then has nothing to say.
+    assert 1 <= sum("can't be shared for now" in text for text in said) <= 2
+    assert 1 <= sum("shared again" in text for text in said) <= 2
 
 
 async def test_no_redis(drafts: Drafts, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis_server import RedisServer
 
-from legitmark_async import ConfigurationError
+from legitmark_async import ConfigurationError, Legitmark
 from legitmark_async.limits import LimitStore, RedisLimits, SqliteLimits, Stored
 
 
@@ -156,6 +156,15 @@ class TestSqlite:
             await SqliteLimits(path).load("a")
 
         assert path.read_bytes().startswith(b"not a database")
+
+
+@pytest.mark.parametrize("limits", ["redis://localhost", RedisLimits, 3])
+def test_no_store(limits: object) -> None:
+    """What is no store is refused when the client is made."""
+    with pytest.raises(ConfigurationError, match=r"limits must be a store such as RedisLimits\(url\)") as raised:
+        Legitmark("leo_0123456789abcdef", limits=limits)  # type: ignore[arg-type]  # that is the point
+
+    assert raised.value.problems == ("limits",)
 
 
 def test_stored_pickles() -> None:

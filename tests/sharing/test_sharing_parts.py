@@ -8,7 +8,7 @@ import attrs
 import pytest
 from simulator import LimitedServer, bulk, make_pacer, simulate
 
-from legitmark_async._pacer import LAWS, Lane, Limits, Refusal
+from legitmark_async._pacer import LAWS, Lane, Limits, Refusal, Turn
 from legitmark_async._sharing import LAYOUT, Codec, Group
 from legitmark_async._sharing._permit import UNNUMBERED, Answered, Lost, Permit, RefusedBy, Report, Uncounted
 from legitmark_async._sharing._permit import Line as Waiting
@@ -244,6 +244,19 @@ class TestShare:
         share.meet(share.group, share.report(NOW, {}, 0), [])
 
         assert share.delay(NOW, BULK, "", 1, 0) == 0
+
+    def test_told_again(self) -> None:
+        """If it isn't known whether a report arrived, the same is told again; what ended since waits for the next."""
+        share = Share("a", group(), lambda: None)
+        share.lost(Turn(1, BULK, "", NOW))
+        first = share.report(NOW, {}, 0)
+        share.lost(Turn(2, BULK, "", NOW))
+        again = share.report(NOW, {}, 0)
+        share.meet(share.group, again, [])
+        following = share.report(NOW, {}, 0)
+
+        assert (again.serial, again.ended) == (first.serial, first.ended)
+        assert (following.serial, len(following.ended)) == (first.serial + 1, 1)
 
 
 async def _learned(limits: ServerLimits, creates: int) -> Limits:
