@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import random
 
 import pytest
-from sharing_simulator import Scene, play, run_together
+from sharing_simulator import MemoryLimits, Process, Scene, play, run_together
+from simulator import LimitedServer, simulate
 
 from legitmark_async.sandbox import Limits, WindowKind
 
@@ -126,6 +128,30 @@ def test_store_never_there(caplog: pytest.LogCaptureFixture) -> None:
 
     assert scene.server.admitted[-1] <= 1.0
     assert len(caplog.records) == len(scene.processes)
+
+
+class DeafLimits(MemoryLimits):
+    """A store that takes the first cancellation for a failure, as clients of servers do at times."""
+
+    async def alarm(self, key: str) -> int:
+        """Wait for an alarm."""
+        try:
+            return await super().alarm(key)
+        except asyncio.CancelledError:
+            raise ConnectionError("closed") from None
+
+
+def test_store_deaf() -> None:
+    """A store that misses that it was cancelled keeps no client from being closed."""
+
+    async def main() -> Process:
+        rng = random.Random(1)
+        process = Process.of(DeafLimits(rng), 64, rng)
+        await process.bulk(LimitedServer(limits(), 0.02, rng), 10, 10)
+        await process.aclose()
+        return process
+
+    assert simulate(main()).done == 10
 
 
 def test_learned_by_the_last_run() -> None:
