@@ -100,6 +100,7 @@ async def test_each_fault(fault: str, draft: ServiceRequestDraft) -> None:
     assert sandbox.references == {draft.reference_id: [sr.uuid]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("find_delay", [0.0, 2.0], ids=["fresh", "stale"])
 async def test_all_faults(find_delay: float, drafts: Drafts) -> None:
     """Of 1,000 creates under every fault at 3 %, each is created, once; also if find sees them 2 s late."""

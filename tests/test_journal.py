@@ -172,6 +172,7 @@ async def test_no_folder(client: Legitmark, sandbox: Sandbox, path: Path) -> Non
     assert "can't write run.db.lock beside it: No such file or directory; make its folder writable" in told
 
 
+@pytest.mark.slow
 async def test_full_disk(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path) -> None:
     """Where the disk is full nothing more is sent; every draft has its outcome, and the next run goes on."""
     run = client.sr.create_many(drafts(1500), journal=path)

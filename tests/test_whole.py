@@ -74,6 +74,7 @@ class Verdicts:
             self.all.set()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_from_names_to_verdicts(tmp_path: Path) -> None:
     """All 200 items have a verdict, none was created or submitted twice, and every photo arrived byte for byte."""

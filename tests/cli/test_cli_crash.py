@@ -68,6 +68,7 @@ def check_complete(journal: Path, around: Mapping[str, str], count: int) -> None
     assert len({entry.uuid for entry in entries}) == len(entries) == count
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_killed_again_and_again(start: Start, legitmark: Run, serve: Serve, rows: Rows, journal: Path) -> None:
     """10,000 rows, killed ten times at random: in the end each is created, once, and the journal has them all."""

@@ -171,6 +171,7 @@ def test_usage(legitmark: Run, tmp_path: Path) -> None:
     assert "nowhere' is no folder" in nowhere.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_killed_again_and_again(start: Start, legitmark: Run, serve: Serve, tmp_path: Path) -> None:
     """Killed at random, in whichever step: in the end each item is created and submitted once, with all its photos."""

