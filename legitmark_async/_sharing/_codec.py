@@ -33,8 +33,9 @@ class Codec:
         converter.register_unstructure_hook_factory(attrs.has, self._writer)
         converter.register_structure_hook_func(_is_random, lambda _value, _type: random)
         converter.register_unstructure_hook_func(_is_random, lambda _value: None)
-        converter.register_structure_hook(Law, self._read_law)
-        converter.register_unstructure_hook(Law, self._write_law)
+        # By what is annotated alone: a law is an instance of the protocol too.
+        converter.register_structure_hook_func(_is_law, self._read_law)
+        converter.register_unstructure_hook_func(_is_law, self._write_law)
         # Of these there are many.
         converter.register_unstructure_hook(Permit, attrs.astuple)
         converter.register_structure_hook(Permit, lambda value, _: Permit(value[0], Lane(value[1]), *value[2:]))
@@ -67,6 +68,10 @@ class Codec:
 
     def _write_law(self, law: Law) -> object:
         return [type(law).__name__, self._converter.unstructure(law, type(law))]
+
+
+def _is_law(kind: object) -> bool:
+    return kind is Law
 
 
 def _is_random(kind: object) -> bool:
