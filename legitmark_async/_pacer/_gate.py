@@ -2,7 +2,7 @@
 
 import math
 
-from attrs import define, field
+from attrs import Factory, define, field
 
 from legitmark_async._pacer._governor import Governor
 from legitmark_async._pacer._limits import Limiter, Limits
@@ -28,14 +28,10 @@ class Gate:
 
     capacity: int
     random: Random
-    limits: Limiter = field()
+    limits: Limiter = field(default=Factory(lambda gate: Limits(gate.random), takes_self=True))
     in_flight: int = field(default=0, init=False)
     sent: int = field(default=0, init=False)
     _governor: Governor = field(init=False)
-
-    @limits.default
-    def _learn(self) -> Limiter:
-        return Limits(self.random)
 
     def __attrs_post_init__(self) -> None:
         self._governor = Governor(self.capacity, self.random)
