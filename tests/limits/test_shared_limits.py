@@ -19,15 +19,6 @@ LIMITS = Limits(partner=100, window=1.0)
 RACERS = str(Path(__file__).parents[1] / "benchmarks" / "racers.py")
 
 
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """Start a Redis."""
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
-
-
 async def finish(client: Legitmark, drafts: list[ServiceRequestDraft]) -> None:
     """Let a client create drafts, and hold that it did."""
     async with client.sr.create_many(drafts) as run:

@@ -2,7 +2,6 @@
 
 import asyncio
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,15 +9,6 @@ from redis_server import RedisServer
 
 from legitmark_async import ConfigurationError, Legitmark
 from legitmark_async.limits import LimitStore, RedisLimits, SqliteLimits, Stored
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """Start a Redis."""
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=["file", "redis"])
