@@ -67,16 +67,20 @@ def _wheel(session: nox.Session) -> str:
 def tests(session: nox.Session) -> None:
     """Run the tests against the built wheel, on the oldest Python without speed-ups, on the newest with coverage.
 
-    Those in between leave the slowest few out.
+    Those in between leave the slowest few out. If there are any, they alone use asyncio's debug mode, which doubles the
+    work.
     """
-    extras = "cli,redis" if session.python == TESTED[0] else "cli,redis,speed"
+    extras = "cli,distributed" if session.python == TESTED[0] else "cli,distributed,speed"
     _install(session, "test", package=f"{_wheel(session)}[{extras}]")
     # In a flat layout the tests would import the working tree, not the wheel.
     session.env["PYTHONSAFEPATH"] = "1"
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
     coverage = ("--cov", "--cov-report=term") if session.python == TESTED[-1] else ()
-    slow = () if session.python in (TESTED[0], TESTED[-1]) else ("-m", "not slow")
-    session.run("pytest", "--durations=20", *slow, *coverage, *session.posargs)
+    between = TESTED[1:-1]
+    options: tuple[str, ...] = ()
+    if between:
+        options = ("-m", "not slow") if session.python in between else ("-o", "asyncio_debug=false")
+    session.run("pytest", "--durations=20", *options, *coverage, *session.posargs)
 
 
 @nox.session
@@ -97,7 +101,7 @@ def imports(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types inside, and that every public name has one."""
-    _install(session, "types", package=f"{_wheel(session)}[cli,redis,speed]")
+    _install(session, "types", package=f"{_wheel(session)}[cli,distributed,speed]")
     session.run("mypy", PACKAGE, "tests", "noxfile.py")
     session.run("pyright", PACKAGE)
     # Outside the tree, so that it is the installed package that is looked at.
@@ -145,7 +149,7 @@ def constraints(session: nox.Session) -> None:
     session.install("uv")
     groups = [f"--group={name}" for name in ("test", "lint", "imports", "types", "docs")]
     session.run(
-        *("uv", "pip", "compile", "pyproject.toml", "--extra=cli", "--extra=redis", "--extra=speed", *groups),
+        *("uv", "pip", "compile", "pyproject.toml", "--extra=cli", "--extra=distributed", "--extra=speed", *groups),
         *("--universal", "--python-version", SUPPORTED[0], "--no-header", "--no-annotate", "--upgrade"),
         *("--output-file", CONSTRAINTS, "--quiet"),
     )
