@@ -1,6 +1,9 @@
 """Many drafts at once: the engine, what becomes of each draft, and files as sources."""
 
+from legitmark_async.bulk._books import Books, Load, Opener
 from legitmark_async.bulk._drafts import Drafts, Source, each_draft, faulty_draft
+from legitmark_async.bulk._job import Job
+from legitmark_async.bulk._journal_books import cause_of, journal_books, plain_text
 from legitmark_async.bulk._options import RunOptions
 from legitmark_async.bulk._outcomes import (
     BY_EARLIER_RUNS,
@@ -19,7 +22,8 @@ from legitmark_async.bulk._outcomes import (
     Unknown,
 )
 from legitmark_async.bulk._plan import REQUESTS
-from legitmark_async.bulk._run import BulkRun
+from legitmark_async.bulk._run import BulkRun, is_of_the_key
+from legitmark_async.bulk._tally import Tally
 from legitmark_async.bulk.sources import Row, read_csv, read_jsonl
 
 __all__ = [
@@ -30,10 +34,14 @@ __all__ = [
     "REPEATED",
     "REQUESTS",
     "SUBMITTED_BEFORE",
+    "Books",
     "BulkRun",
     "Created",
     "Drafts",
     "Failed",
+    "Job",
+    "Load",
+    "Opener",
     "Outcome",
     "Row",
     "RunOptions",
@@ -42,9 +50,14 @@ __all__ = [
     "Source",
     "Stuck",
     "Submitted",
+    "Tally",
     "Unknown",
+    "cause_of",
     "each_draft",
     "faulty_draft",
+    "is_of_the_key",
+    "journal_books",
+    "plain_text",
     "read_csv",
     "read_jsonl",
 ]

@@ -1,9 +1,11 @@
 """The books of a run: which references there were, and, in a journal, what became of them."""
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from attrs import define, field, frozen
 
+from legitmark_async._call import Caller
 from legitmark_async.bulk._job import Job
 from legitmark_async.bulk._outcomes import (
     REPEATED,
@@ -43,7 +45,7 @@ class Books(Protocol):
         """Note that a draft is about to be sent; or return its outcome, if it isn't to be.
 
         Raises:
-            JournalError: It can't be noted, so it must not be sent.
+            RecordError: It can't be noted, so it must not be sent.
         """
         ...
 
@@ -51,7 +53,7 @@ class Books(Protocol):
         """Note that the service request of a job has reached a state on its way.
 
         Raises:
-            JournalError: It can't be noted.
+            RecordError: It can't be noted.
         """
         ...
 
@@ -67,9 +69,13 @@ class Books(Protocol):
         """Note how the run ended.
 
         Raises:
-            JournalError: Something could not be noted.
+            RecordError: Something could not be noted.
         """
         ...
+
+
+# Is called when a run begins, with what makes its calls; raises a RecordError if there can be no books.
+Opener = Callable[[Caller], Awaitable[Books]]
 
 
 @define(eq=False)

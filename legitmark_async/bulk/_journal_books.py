@@ -4,12 +4,13 @@ import json
 import time
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from os import PathLike
 from pathlib import Path
 
 from attrs import define
 
 from legitmark_async._call import Caller, Doubt
-from legitmark_async.bulk._books import Books, Load, Memory
+from legitmark_async.bulk._books import Books, Load, Opener
 from legitmark_async.bulk._job import Job
 from legitmark_async.bulk._outcomes import (
     DONE_BEFORE,
@@ -43,24 +44,34 @@ _STATES: Mapping[type[Outcome], State] = {
 _DAY = 86_400.0
 
 
-async def open_books(path: Path | None, caller: Caller, *, settle_only: bool, submits: bool) -> Books:
-    """Open the journal, if there is to be one.
+def journal_books(
+    path: str | PathLike[str] | Opener | None, *, settle_only: bool = False, submits: bool = False
+) -> Opener | None:
+    """Return what opens the journal of a run, if there is to be one.
 
     Args:
-        path: Where it is, or None.
-        caller: Makes the calls.
+        path: Where it is, or what opens other books, or None.
         settle_only: As `JournalBooks` has it.
         submits: Whether an item is done when it is submitted, and not when it is created.
 
     Raises:
-        JournalError: It can't be used.
+        ConfigurationError: Without a journal nothing can be settled.
     """
     if path is None:
-        return Memory()
-    transport = caller.transport
-    journal = await Journal.open(path, Account(transport.base_url, transport.key))
-    done = frozenset({State.SUBMITTED}) if submits else MADE
-    return JournalBooks(journal, caller, done, settle_only=settle_only, opened_at=caller.clock())
+        if settle_only:
+            raise ConfigurationError("settle_only needs the journal of the run that left something open")
+        return None
+    if callable(path):
+        return path
+    file = Path(path)
+
+    async def open_journal(caller: Caller) -> Books:
+        transport = caller.transport
+        journal = await Journal.open(file, Account(transport.base_url, transport.key))
+        done = frozenset({State.SUBMITTED}) if submits else MADE
+        return JournalBooks(journal, caller, done, settle_only=settle_only, opened_at=caller.clock())
+
+    return open_journal
 
 
 @define(eq=False)
@@ -130,16 +141,16 @@ class JournalBooks:
             if not isinstance(outcome, Failed):
                 return None
             number = self.journal.known.leave_out()
-            reference, origin = _text(job.draft.reference_id), _origin(job.draft)
+            reference, origin = plain_text(job.draft.reference_id), _origin(job.draft)
         else:
             self.journal.known.states[number] = state
             reference, origin = "", (None, None, None)
         uuid = micro_id = error = cause = None
         if isinstance(outcome, Created):
-            uuid, micro_id = _text(outcome.service_request.uuid), outcome.service_request.micro_id
-            micro_id = None if micro_id is None else _text(micro_id)
+            uuid, micro_id = plain_text(outcome.service_request.uuid), outcome.service_request.micro_id
+            micro_id = None if micro_id is None else plain_text(micro_id)
         if isinstance(outcome, (Stuck, Failed, Unknown)):
-            error, cause = _text(str(outcome.error)), _text(_cause_of(outcome.error))
+            error, cause = plain_text(str(outcome.error)), plain_text(cause_of(outcome.error))
         settled_at = None if state is State.UNSENT else time.time()
         return self.journal.write(
             (number, reference, None, state, None, settled_at, uuid, micro_id, error, cause, *origin)
@@ -217,7 +228,7 @@ class JournalBooks:
         job.state.suspect(Doubt(self.opened_at))
 
 
-def _cause_of(error: LegitmarkError) -> str:
+def cause_of(error: LegitmarkError) -> str:
     """Return what is wrong without what is the row's own, so that rows with one cause have one text."""
     if isinstance(error, ConfigurationError):
         return "; ".join(error.problems) or str(error)
@@ -234,9 +245,9 @@ def _origin(draft: ServiceRequestDraft) -> tuple[str | None, int | None, str | N
     if not isinstance(row, Row):
         return None, None, None
     # Twice JSON: a text in it may hold half of a surrogate pair, which no database takes but as an escape.
-    return _text(row.file), row.line, json.dumps(dict(row.extra)) if row.extra else None
+    return plain_text(row.file), row.line, json.dumps(dict(row.extra)) if row.extra else None
 
 
-def _text(value: object) -> str:
-    # Neither half of a surrogate pair nor a NUL can be read back.
+def plain_text(value: object) -> str:
+    """Return a text that every store takes: neither half of a surrogate pair nor a NUL can be read back."""
     return value.encode(errors="replace").decode().replace("\0", "?") if isinstance(value, str) else ""

@@ -10,7 +10,7 @@ from legitmark_async.bulk._books import Books
 from legitmark_async.bulk._job import Job
 from legitmark_async.bulk._outcomes import Created, Failed, Outcome, Stuck, Submitted, Unknown
 from legitmark_async.bulk._plan import REQUESTS, Plan, Planner
-from legitmark_async.errors import JournalError, LegitmarkError, OutcomeUnknownError, WorkflowError, without_frames
+from legitmark_async.errors import LegitmarkError, OutcomeUnknownError, RecordError, WorkflowError, without_frames
 from legitmark_async.journal import State
 from legitmark_async.models import ServiceRequest
 
@@ -35,12 +35,12 @@ class Maker:
         """Take one draft as far as it goes.
 
         Raises:
-            JournalError: It could not be noted how far it is.
+            RecordError: It could not be noted how far it is.
             CancelledError: As any coroutine; the job knows how far it is.
         """
         try:
             return await self._make(job)
-        except JournalError:
+        except RecordError:
             raise
         except OutcomeUnknownError as error:
             return Unknown(job.draft, without_frames(error))

@@ -10,7 +10,6 @@ from legitmark_async._call import Caller
 from legitmark_async.bulk._books import Memory
 from legitmark_async.bulk._drafts import Source
 from legitmark_async.bulk._job import Job
-from legitmark_async.bulk._journal_books import open_books
 from legitmark_async.bulk._line import Line, wait_in, wake_one
 from legitmark_async.bulk._maker import Maker
 from legitmark_async.bulk._options import RunOptions
@@ -31,8 +30,8 @@ from legitmark_async.errors import (
     AuthenticationError,
     ConfigurationError,
     ForbiddenError,
-    JournalError,
     LegitmarkError,
+    RecordError,
     WorkflowError,
 )
 from legitmark_async.journal import Promise
@@ -70,8 +69,8 @@ class BulkRun:
         self._watch = Watch(caller, self._tally, self._active, options.requests)
         self._maker = Maker(caller, Memory(), asyncio.Semaphore(options.concurrency), options.plan)
         self._sampler: asyncio.Task[None] | None = None
-        # With a journal as many again are under way, of which some are being noted while others are in flight.
-        self._under_way = options.concurrency * (1 if options.journal is None else 2)
+        # With books as many again are under way, of which some are being noted while others are in flight.
+        self._under_way = options.concurrency * (1 if options.books is None else 2)
         self._outbox = Outbox(self._tally, concurrency=self._under_way, ordered=options.ordered)
         self._noting: deque[tuple[Job, Outcome, Promise]] = deque()  # outcomes on their way into the journal
         self._unnoted: Line = deque()  # for one of those
@@ -91,17 +90,15 @@ class BulkRun:
 
         Raises:
             ConfigurationError: The run was begun before, or the client is not open.
-            JournalError: The journal can't be used.
+            RecordError: The journal can't be used.
         """
         self._caller.transport.require_open()
         if self._tally.started is not None:
             raise ConfigurationError("a bulk run can't be run twice: call create_many again")
         self._tally.started = self._caller.clock()
         options = self._options
-        self._maker.books = await open_books(
-            options.journal, self._caller, settle_only=options.settle_only, submits=options.plan is not None
-        )
-        if options.journal is not None:
+        if options.books is not None:
+            self._maker.books = await options.books(self._caller)
             self._sampler = asyncio.create_task(self._watch.sample(self._maker.books))
             self._clerk = self._employ(self._settle_noted())
         self._announce()
@@ -124,7 +121,7 @@ class BulkRun:
         Raises:
             StopAsyncIteration: Every draft that was read has had its outcome.
             ConfigurationError: The run is not inside its `async with` block.
-            JournalError: The journal can't be written any more; nothing more was sent then.
+            RecordError: The journal can't be written any more; nothing more was sent then.
         """
         if self._tally.started is None:
             raise ConfigurationError("use a bulk run as a block: 'async with ….create_many(drafts) as run:'")
@@ -159,7 +156,7 @@ class BulkRun:
             await asyncio.wait([self._sampler])
         try:
             await self._maker.books.aclose(self._stopped, self._caller.calls.refused)
-        except JournalError:
+        except RecordError:
             # Whoever iterates to the end has been told already.
             if not told and self._fault is not None:
                 raise
@@ -186,7 +183,7 @@ class BulkRun:
                 job, outcome, noted = self._noting.popleft()
                 try:
                     await noted
-                except JournalError as error:
+                except RecordError as error:
                     self._fail(error)
                 self._settle(job, outcome)
             if len(self._workers) == 1:
@@ -219,7 +216,7 @@ class BulkRun:
     async def _outcome_of(self, job: Job) -> Outcome:
         try:
             outcome = await self._maker.make(job)
-        except JournalError as error:
+        except RecordError as error:
             self._fail(error)
         except asyncio.CancelledError:
             self._withdraw("cancelled")
@@ -228,7 +225,7 @@ class BulkRun:
                 return outcome
         return job.withdrawn(f"not sent: {self._stopped}")
 
-    def _fail(self, error: JournalError) -> None:
+    def _fail(self, error: RecordError) -> None:
         """Send nothing more, since it could not be noted."""
         self._fault = self._fault or error.with_traceback(None)
         self._withdraw(str(error))
@@ -248,7 +245,7 @@ class BulkRun:
             self._tally.recalled += 1
 
     def _stop_if_hopeless(self, error: LegitmarkError) -> None:
-        if _is_of_the_key(error.__cause__ if isinstance(error, WorkflowError) else error):
+        if is_of_the_key(error.__cause__ if isinstance(error, WorkflowError) else error):
             self._withdraw(str(error))
         elif self._options.max_failures is not None and self._tally.too_many(self._options.max_failures):
             self._withdraw(f"{self._tally.failures} of {self._tally.done} failed, more than max_failures allows")
@@ -289,7 +286,8 @@ class BulkRun:
             self._outbox.end()
 
 
-def _is_of_the_key(error: BaseException | None) -> bool:
+def is_of_the_key(error: BaseException | None) -> bool:
+    """Whether an error is the key's fault, so that every other item would fail like this one."""
     # The storage of the photos knows no key: what it forbids is one photo.
     return isinstance(error, _STOPPERS) and error.method != "PUT"
 

@@ -19,7 +19,9 @@ LegitmarkError                      retryable, attempts, request_id, maybe_proce
 ├── MalformedResponseError          a success that can't be read
 ├── OutcomeUnknownError             a create that may or may not have happened
 ├── WorkflowError                   an item that got stuck on its way to its verdict
-├── JournalError                    the journal of a bulk run can't be opened, read or written
+├── RecordError                     what a bulk run does can't be noted or read
+│   ├── JournalError                in its journal
+│   └── LedgerError                 in the ledger of jobs for many machines
 └── WebhookError
     ├── SignatureError              not from Legitmark, or too old
     └── UnreadableEventError        no event
@@ -32,9 +34,11 @@ from legitmark_async.errors._base import (
     Attempt,
     ConfigurationError,
     JournalError,
+    LedgerError,
     LegitmarkError,
     OutcomeUnknownError,
     PhotoError,
+    RecordError,
     SignatureError,
     UnreadableEventError,
     WebhookError,
@@ -73,12 +77,14 @@ __all__ = [
     "ForbiddenError",
     "InvalidRequestError",
     "JournalError",
+    "LedgerError",
     "LegitmarkError",
     "MalformedResponseError",
     "NotFoundError",
     "OutcomeUnknownError",
     "PhotoError",
     "RateLimitError",
+    "RecordError",
     "ResponseError",
     "ServerError",
     "SignatureError",

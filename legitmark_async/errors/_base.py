@@ -96,7 +96,28 @@ class PhotoError(ConfigurationError):
     """
 
 
-class JournalError(LegitmarkError):
+class RecordError(LegitmarkError):
+    """What happens to the items of a bulk run can't be noted or read; nothing more is sent then."""
+
+
+class LedgerError(RecordError):
+    """The ledger of jobs that many machines work on can't be used, or has no such job.
+
+    Attributes:
+        where: Its server, or the job.
+        problem: What is wrong, and what to do.
+    """
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(where, problem)
+        self.where = where
+        self.problem = problem
+
+    def _sentence(self) -> str:
+        return f"ledger, {self.where}: {self.problem}"
+
+
+class JournalError(RecordError):
     """The journal of a bulk run can't be opened, read or written.
 
     Attributes:

@@ -3,12 +3,11 @@
 import asyncio
 from typing import Any
 
-from attrs import Attribute, define, field
+from attrs import define, field
 
+from legitmark_async._redis import Connections, checked_redis_url, require_redis
 from legitmark_async._sharing import Stored
-from legitmark_async.errors import ConfigurationError
 
-_SCHEMES = ("redis://", "rediss://", "unix://")
 # Seconds for one command, and to connect.
 _TIMEOUT = 0.5
 _CONNECTIONS = 8
@@ -22,13 +21,6 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if ARGV[4] == '1' then redis.call('PUBLISH', KEYS[1], version) end
 return 1
 """
-
-
-def _check_url(instance: object, attribute: "Attribute[str]", value: str) -> None:
-    del instance, attribute
-    if not str(value).startswith(_SCHEMES):
-        # A URL may hold a password: so it isn't repeated.
-        raise ConfigurationError(f"the URL of Redis must begin with one of {', '.join(_SCHEMES)}", problems=["url"])
 
 
 @define(eq=False)
@@ -51,15 +43,15 @@ class RedisLimits:
         ConfigurationError: The URL is none of these, or `redis` isn't installed.
     """
 
-    url: str = field(validator=_check_url, repr=False)
+    url: str = field(converter=checked_redis_url, repr=False)
     prefix: str = "legitmark"
-    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
-    _redis: Any = field(default=None, init=False, repr=False)
+    _connections: Connections = field(init=False, repr=False)
     _script: Any = field(default=None, init=False, repr=False)
     _subscriptions: dict[str, Any] = field(factory=dict[str, Any], init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        _module()
+        require_redis("RedisLimits")
+        self._connections = Connections(self.url, "RedisLimits", _TIMEOUT, _CONNECTIONS)
 
     async def load(self, key: str) -> Stored:
         """Return what is stored under a key, and the time of the server."""
@@ -97,40 +89,18 @@ class RedisLimits:
 
     async def aclose(self) -> None:
         """Close the connections. It may be used again afterwards."""
-        redis, self._redis = self._redis, None
         subscriptions, self._subscriptions = list(self._subscriptions.values()), {}
         for subscription in subscriptions:
             await subscription.aclose()
-        if redis is not None:
-            await redis.aclose()
+        await self._connections.aclose()
 
     def _name(self, key: str) -> str:
         return f"{self.prefix}:{{{key}}}:limits"
 
     def _connected(self) -> Any:  # noqa: ANN401  # redis is an extra, and may not be there
-
-        loop = asyncio.get_running_loop()
-        if self._redis is None or self._loop is not loop:
-            # Connections belong to the loop that opened them.
-            module = _module()
-            pool = module.BlockingConnectionPool.from_url(
-                self.url,
-                decode_responses=True,
-                max_connections=_CONNECTIONS,
-                timeout=_TIMEOUT,
-                socket_timeout=_TIMEOUT,
-                socket_connect_timeout=_TIMEOUT,
-            )
-            self._redis, self._loop, self._subscriptions = module.Redis.from_pool(pool), loop, {}
-            self._script = self._redis.register_script(_SAVE)
-        return self._redis
-
-
-def _module() -> Any:  # noqa: ANN401  # a module has no type of its own
-    try:
-        from redis import asyncio as module  # noqa: PLC0415  # an extra, and only who uses it waits for it
-    except ImportError as error:
-        raise ConfigurationError(
-            "RedisLimits needs redis: python -m pip install 'legitmark-async[redis]'", problems=["limits"]
-        ) from error
-    return module
+        fresh = self._connections.fresh
+        redis = self._connections.redis()
+        if fresh:
+            # What belonged to another loop, or was closed, is of no use any more.
+            self._script, self._subscriptions = redis.register_script(_SAVE), {}
+        return redis

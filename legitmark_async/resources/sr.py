@@ -6,7 +6,7 @@ from os import PathLike
 from legitmark_async import _endpoints
 from legitmark_async._call import Caller
 from legitmark_async._endpoints import Include
-from legitmark_async.bulk import BulkRun, Drafts, RunOptions, Source
+from legitmark_async.bulk import BulkRun, Drafts, Opener, RunOptions, Source, journal_books
 from legitmark_async.models import (
     Progress,
     Requirements,
@@ -58,7 +58,7 @@ class ServiceRequests:
         max_failures: float | None = None,
         ordered: bool = False,
         total: int | None = None,
-        journal: str | PathLike[str] | None = None,
+        journal: str | PathLike[str] | Opener | None = None,
         settle_only: bool = False,
     ) -> BulkRun:
         """Create many service requests, and tell of each what became of it.
@@ -88,7 +88,8 @@ class ServiceRequests:
             journal: A file to write down what happens, made if it isn't there. Each draft is noted in it before it is
                 sent, and its outcome after, so that the same call over the same drafts goes on where the last one
                 stopped or was killed: what was created is skipped, what may have been sent is looked for first, what
-                failed and what is new is sent. One run at a time.
+                failed and what is new is sent. One run at a time. Or what opens books of another kind, see
+                `legitmark_async.bulk.Books`.
             settle_only: Send nothing but what may have been sent by earlier runs with the same journal.
 
         Returns:
@@ -101,8 +102,7 @@ class ServiceRequests:
             concurrency=self._concurrency if concurrency is None else concurrency,
             max_failures=max_failures,
             ordered=ordered,
-            journal=journal,
-            settle_only=settle_only,
+            books=journal_books(journal, settle_only=settle_only),
         )
         # A row that waits for its turn is not late: a deadline would burn a whole file while the window is closed.
         return BulkRun(self._caller.for_bulk(), Source(drafts, total), options)

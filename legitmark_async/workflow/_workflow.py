@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from os import PathLike
 
 from legitmark_async._call import Caller
-from legitmark_async.bulk import BulkRun, Drafts, RunOptions, Source
+from legitmark_async.bulk import BulkRun, Drafts, RunOptions, Source, journal_books
 from legitmark_async.models import ServiceRequest, ServiceRequestDraft
 from legitmark_async.resources import Images, Photo, ServiceRequests
 from legitmark_async.workflow._folders import FindPhotos
@@ -121,7 +121,7 @@ class Workflow:
             concurrency=concurrency,
             max_failures=max_failures,
             ordered=ordered,
-            journal=journal,
+            books=journal_books(journal, submits=True),
             plan=plan,
         )
         return BulkRun(api, Source(drafts, total), options)
