@@ -277,7 +277,8 @@ async def test_strange_texts(client: Legitmark, item: Item, path: Path) -> None:
 async def test_limits_and_samples(drafts: Drafts, path: Path) -> None:
     """The samples of a journal add up to its run, and tell what it waited for."""
     async with (
-        Sandbox(limits=Limits(partner=100, window=1.0)) as sandbox,
+        # No multiple of the second between two samples, so that some of them are taken while all wait.
+        Sandbox(limits=Limits(partner=100, window=1.5)) as sandbox,
         Legitmark(sandbox.api_key, base_url=sandbox.url) as client,
     ):
         run = client.sr.create_many(drafts(250), journal=path)

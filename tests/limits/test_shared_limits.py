@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from redis_server import RedisServer
+from local_servers import RedisServer
 
 from legitmark_async import Created, Legitmark, ServiceRequestDraft
 from legitmark_async.limits import LimitStore, RedisLimits, SqliteLimits
 from legitmark_async.sandbox import Limits, Sandbox
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
-LIMITS = Limits(partner=100, window=1.0)
+# So low that a slow machine reaches it too.
+LIMITS = Limits(partner=50, window=1.0)
 RACERS = str(Path(__file__).parents[1] / "benchmarks" / "racers.py")
 
 
@@ -34,7 +35,7 @@ async def create(sandbox: Sandbox, drafts: list[ServiceRequestDraft], limits: Li
 
 async def test_together(drafts: Drafts, tmp_path: Path) -> None:
     """Two clients share one limit: they are hardly refused, and each knows what both know."""
-    everything = list(drafts(400))
+    everything = list(drafts(200))
     async with Sandbox(limits=LIMITS) as sandbox:
         clients = await asyncio.gather(
             *(create(sandbox, everything[half::2], SqliteLimits(tmp_path / "limits.db")) for half in range(2))
@@ -45,11 +46,11 @@ async def test_together(drafts: Drafts, tmp_path: Path) -> None:
         # The next run begins with what this one has learned.
         await create(sandbox, list(drafts(50)), SqliteLimits(tmp_path / "limits.db"))
 
-    assert (sandbox.ledger.unique, sandbox.ledger.over_limit) == (400, 0)
+    assert (sandbox.ledger.unique, sandbox.ledger.over_limit) == (200, 0)
     # The first refusal finds all that are in flight. Here one loop does it all, so news take long.
     assert refused <= 2 * 64 + 120
     assert sandbox.ledger.refused <= refused + 20
-    assert (known.type, known.limit) == ("partner_level", 100)
+    assert (known.type, known.limit) == ("partner_level", 50)
 
 
 async def test_service(drafts: Drafts, tmp_path: Path) -> None:
@@ -88,10 +89,9 @@ def test_loops(drafts: Drafts, tmp_path: Path) -> None:
         sandbox = Sandbox(limits=LIMITS, port=int(sandbox.url.rpartition(":")[2]))
 
 
-@pytest.mark.skip(reason="a run hung once in a dozen after Redis came back, on 3.12; the cause is to be found first")
 async def test_redis_gone(drafts: Drafts, redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     """Redis goes and comes back: nothing fails, each says so once, and they are together again."""
-    everything = list(drafts(600))
+    everything = list(drafts(300))
     async with Sandbox(limits=LIMITS) as sandbox:
         with caplog.at_level(logging.INFO, "legitmark_async"):
             runs = [
@@ -104,7 +104,7 @@ async def test_redis_gone(drafts: Drafts, redis: RedisServer, caplog: pytest.Log
             await asyncio.gather(*runs)
 
     said = [record.getMessage() for record in caplog.records if record.name == "legitmark_async"]
-    assert (sandbox.ledger.created, sandbox.ledger.duplicates) == (600, 0)
+    assert (sandbox.ledger.created, sandbox.ledger.duplicates) == (300, 0)
     # Once an outage each; one that is done by then has nothing to say, and on a slow machine one may last longer.
     assert 1 <= sum("can't be shared for now" in text for text in said) <= 4
     assert 1 <= sum("shared again" in text for text in said) <= 4

@@ -5,7 +5,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from redis_server import RedisServer
+from local_servers import RedisServer
 
 from legitmark_async import ConfigurationError, Legitmark
 from legitmark_async.limits import LimitStore, RedisLimits, SqliteLimits, Stored
