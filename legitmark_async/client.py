@@ -142,8 +142,12 @@ class Legitmark:
         self._assemble(shared, options)
 
     @classmethod
-    def from_env(cls) -> Self:
+    def from_env(cls, *, concurrency: int = DEFAULT_CONCURRENCY, limits: LimitStore | None = None) -> Self:
         """Make a client from `LEGITMARK_API_KEY`, and `LEGITMARK_BASE_URL` and `LEGITMARK_ASSET_URL` if they are set.
+
+        Args:
+            concurrency: As in `Legitmark`.
+            limits: As in `Legitmark`.
 
         Raises:
             ConfigurationError: The key is not set, or one of them is wrong.
@@ -152,6 +156,8 @@ class Legitmark:
             os.environ.get("LEGITMARK_API_KEY", ""),
             base_url=os.environ.get("LEGITMARK_BASE_URL") or DEFAULT_BASE_URL,
             asset_url=os.environ.get("LEGITMARK_ASSET_URL") or DEFAULT_ASSET_URL,
+            concurrency=concurrency,
+            limits=limits,
         )
 
     def with_options(

@@ -84,6 +84,10 @@ create-many, and `submitted` and `stuck`: created, and no further, because of a 
     "legitmark_async.cli._status:status": """Tell what a journal holds.
 
 One JSON object: counts of the items by what became of them, and the runs. On stderr stands how to go on.""",
+    "legitmark_async.cli._worker:worker": """Create the items of jobs, beside others on other machines.
+
+Until a signal ends it: requests in flight end then, and what is unfinished is given back. Needs RabbitMQ and Redis. All
+workers obey one rate limit.""",
 }
 
 
@@ -128,6 +132,19 @@ _webhook.command(
     help="Print each event that comes to 127.0.0.1, as one JSON object a line, until Ctrl-C.",
 )
 app.command(_webhook)
+
+_job = App(name="job", help="Give items to workers on many machines. Needs RabbitMQ and Redis.")
+_job.command(
+    "legitmark_async.cli._job:submit",
+    help="""Give the rows of a file to workers.
+
+The job's id is told on stdout, as one JSON object. Submitted again under its --id, a job goes on where it got to: what
+was created is skipped, what failed is sent again.""",
+)
+_job.command("legitmark_async.cli._job:status", help="Tell how far a job is, or wait until it is finished.")
+_job.command("legitmark_async.cli._job:export", help="Write what became of each item of a job that was begun.")
+_job.command("legitmark_async.cli._job:cancel", help="Let nothing more of a job be sent. What was created stays.")
+app.command(_job)
 
 
 def run(words: Sequence[str]) -> int:

@@ -1,9 +1,9 @@
-"""`legitmark export`: what became of each row, of all runs over a journal."""
+"""`legitmark export`: what became of each row, of all runs over a journal; and how `legitmark job export` writes it."""
 
 import asyncio
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,47 +42,61 @@ class ExportOptions:
     force: Annotated[bool, _FLAG] = False
 
 
-_DEFAULT = ExportOptions()
+DEFAULT_EXPORT = ExportOptions()
+Entries = Callable[[], AsyncIterator[Entry]]
 
 
 @command
 async def export(
-    journal: Annotated[Path, Parameter(help="File that a run has written.")], /, *, output: ExportOptions = _DEFAULT
+    journal: Annotated[Path, Parameter(help="File that a run has written.")],
+    /,
+    *,
+    output: ExportOptions = DEFAULT_EXPORT,
 ) -> int:
     """Write a line for each item of a journal."""
     with JournalReader(journal) as reader:
         if output.out is not None:
             require_free(output.out, str(journal), force=output.force)
-        extra = await _extra_columns(reader.entries()) if output.format == "csv" else ()
-        with Lines(output.out) as lines:
-            lines.empty()
-            encoded = _csv_lines(reader.entries(), extra) if output.format == "csv" else _json_lines(reader.entries())
-            for number, line in enumerate(encoded):
-                await _take_turns(number)
-                await lines.put(line)
+        await write_entries(lambda: _taking_turns(reader.entries()), output)
     return ALL_DONE
 
 
-async def _take_turns(number: int) -> None:
-    if number % _TURN == 0:
-        await asyncio.sleep(0)
+async def write_entries(entries: Entries, output: ExportOptions) -> None:
+    """Write a line for each entry.
+
+    Args:
+        entries: Iterates over them; for CSV twice, since the columns stand before the rows.
+        output: What to write, and where.
+    """
+    extra = await _extra_columns(entries()) if output.format == "csv" else ()
+    with Lines(output.out) as lines:
+        lines.empty()
+        async for line in _csv_lines(entries(), extra) if output.format == "csv" else _json_lines(entries()):
+            await lines.put(line)
 
 
-def _json_lines(entries: Iterable[Entry]) -> Iterator[bytes]:
-    return (encode_json(describe_entry(entry)) for entry in entries)
-
-
-async def _extra_columns(entries: Iterable[Entry]) -> tuple[str, ...]:
-    columns: dict[str, None] = {}
+async def _taking_turns(entries: Iterable[Entry]) -> AsyncIterator[Entry]:
     for number, entry in enumerate(entries):
-        await _take_turns(number)
+        if number % _TURN == 0:
+            await asyncio.sleep(0)
+        yield entry
+
+
+async def _json_lines(entries: AsyncIterator[Entry]) -> AsyncIterator[bytes]:
+    async for entry in entries:
+        yield encode_json(describe_entry(entry))
+
+
+async def _extra_columns(entries: AsyncIterator[Entry]) -> tuple[str, ...]:
+    columns: dict[str, None] = {}
+    async for entry in entries:
         columns |= dict.fromkeys(entry.extra)
     return tuple(columns)
 
 
-def _csv_lines(entries: Iterable[Entry], extra: tuple[str, ...]) -> Iterator[bytes]:
+async def _csv_lines(entries: AsyncIterator[Entry], extra: tuple[str, ...]) -> AsyncIterator[bytes]:
     yield _csv_line(_header(extra))
-    for entry in entries:
+    async for entry in entries:
         told = describe_entry(entry)
         yield _csv_line([*(told.get(name) for name in _COLUMNS), *(entry.extra.get(name) for name in extra)])
 

@@ -1,0 +1,156 @@
+"""The books of a chunk's run, kept in the ledger."""
+
+import time
+
+from attrs import define, field
+
+from legitmark_async._call import Caller, Doubt
+from legitmark_async.bulk import (
+    DONE_BEFORE,
+    REPEATED,
+    Created,
+    Failed,
+    Job,
+    Load,
+    Outcome,
+    Row,
+    Skipped,
+    Tally,
+    Unknown,
+    cause_of,
+    is_of_the_key,
+    plain_text,
+)
+from legitmark_async.distributed._desk import Desk
+from legitmark_async.distributed._lease import Lease
+from legitmark_async.distributed._records import Record, digest_text
+from legitmark_async.errors import ConfigurationError, LedgerError, LegitmarkError
+from legitmark_async.journal import Promise, State
+from legitmark_async.models import ServiceRequestDraft
+
+# Before the field of an item that was never to be sent, and so isn't one by its reference: a NUL is in no reference.
+APART = "\0"
+# What the ledger says of an item that is another chunk's, or has its outcome.
+_SKIPPED = {"busy": REPEATED, "done": DONE_BEFORE}
+# Where nobody knows how far apart the clocks are, so much is allowed for (s).
+_DAY = 86_400.0
+
+
+@define(eq=False)
+class LedgerBooks:
+    """Books that all machines share.
+
+    Attributes:
+        lease: The right to the chunk.
+        desk: Hands notes to the ledger.
+        caller: Makes the calls.
+        opened_at: When the turn began, in monotonic seconds: nothing of earlier turns was sent after that.
+    """
+
+    lease: Lease
+    desk: Desk
+    caller: Caller
+    opened_at: float
+    _digests: dict[str, str] = field(factory=dict[str, str], init=False)  # of the references that were entered
+    _apart: int = field(default=0, init=False)
+
+    def recall(self, draft: ServiceRequestDraft) -> Outcome | None:
+        """See `Books`."""
+        reference: object = draft.reference_id
+        return Skipped(draft, REPEATED) if isinstance(reference, str) and reference in self._digests else None
+
+    async def enter(self, job: Job) -> Outcome | None:
+        """See `Books`."""
+        draft = job.draft
+        if draft.reference_id in self._digests:
+            return Skipped(draft, REPEATED)
+        digest = self._digests[draft.reference_id] = digest_text(draft)
+        mark = Record(state="S", owner=self.lease.owner, digest=digest, not_before=self._now())
+        # From here on it has to be told if nothing is sent, even if nobody hears whether it was marked.
+        job.number = len(self._digests)
+        answer = await self.desk.mark(draft.reference_id, mark.encode())
+        if not answer:
+            return None
+        job.number = None
+        if answer == "lost":
+            raise LedgerError(f"job {self.lease.job}", f"another worker has taken chunk {self.lease.chunk}")
+        if answer in _SKIPPED:
+            return Skipped(draft, _SKIPPED[answer])
+        return self._recall(job, Record.decode(answer), digest)
+
+    def _recall(self, job: Job, known: Record, digest: str) -> Outcome | None:
+        """Return the outcome of an item that the ledger knows, or let it be looked for first."""
+        if known.digest != digest:
+            return Failed(job.draft, _complaint(job.draft, known))
+        if known.state == "C":
+            return Skipped(job.draft, DONE_BEFORE)
+        # It may have been sent, by an earlier turn or in an earlier submission.
+        job.number = len(self._digests)
+        job.state.not_before = known.not_before
+        # It may have left much later than it was marked, but not after that turn had ended.
+        job.state.suspect(Doubt(self.opened_at))
+        return None
+
+    async def advance(self, job: Job, state: State) -> None:
+        """See `Books`; here an item is done when it is created."""
+
+    def record(self, job: Job, outcome: Outcome) -> Promise | None:
+        """See `Books`."""
+        if job.number is None:
+            # What was never to be sent has no outcome but the failure of this run.
+            if not isinstance(outcome, Failed):
+                return None
+            self._apart += 1
+            return self.desk.record(f"{APART}{self.lease.chunk}:{self._apart}", self._record_of(job, outcome))
+        return self.desk.record(job.draft.reference_id, self._record_of(job, outcome))
+
+    def sample(self, seconds: float, now: Tally, before: Tally, load: Load) -> None:
+        """See `Books`. None are kept, but each second the pacer is told what is to come of the whole job."""
+        del seconds, now, before, load
+        self.caller.pacer.announce(self, self.lease.left)
+
+    async def aclose(self, stopped: str | None, refused: int) -> None:
+        """See `Books`."""
+        del stopped, refused
+        self.caller.pacer.announce(self, 0)
+
+    def _record_of(self, job: Job, outcome: Outcome) -> str:
+        """Return what is kept of an outcome; an empty text if the item is still to be sent."""
+        draft = job.draft
+        digest = self._digests.get(draft.reference_id, "") if job.number else ""
+        if isinstance(outcome, Created):
+            request = outcome.service_request
+            uuid, micro_id = plain_text(request.uuid), plain_text(request.micro_id or "")
+            return Record(state="C", owner=self.lease.owner, digest=digest, uuid=uuid, micro_id=micro_id).encode()
+        if isinstance(outcome, (Failed, Unknown)) and not is_of_the_key(outcome.error):
+            state = "F" if isinstance(outcome, Failed) else "U"
+            not_before = self._now() if job.state.not_before is None else job.state.not_before
+            told = _told(draft, outcome.error)
+            return Record(state=state, owner=self.lease.owner, digest=digest, not_before=not_before, told=told).encode()
+        return ""
+
+    def _now(self) -> float:
+        """Return a moment of the server's clock that is surely not after this one."""
+        sender = self.caller.sender
+        known = sender.server_clock.known
+        return sender.server_time(sender.clock()) if known else time.time() - _DAY
+
+
+def _told(draft: ServiceRequestDraft, error: LegitmarkError) -> dict[str, object]:
+    told: dict[str, object] = {"error": plain_text(str(error)), "cause": plain_text(cause_of(error))}
+    reference: object = draft.reference_id
+    # Its field doesn't tell it, if it stands apart.
+    told["reference"] = plain_text(reference)
+    if isinstance(row := draft.origin, Row):
+        told |= {"file": plain_text(row.file), "line": row.line, "extra": dict(row.extra)}
+    return told
+
+
+def _complaint(draft: ServiceRequestDraft, known: Record) -> ConfigurationError:
+    what = f"service request {known.uuid} was created from it" if known.state == "C" else "it was sent"
+    where = "" if draft.origin is None else f"{draft.origin}: "
+    return ConfigurationError(
+        f"{where}the draft of {draft.reference_id!r} is not what it was when {what}; give it another reference_id to "
+        "create it as it is now",
+        problems=["reference_id: its draft has changed since it was sent"],
+    )

@@ -1,0 +1,167 @@
+"""Whose turn it is to work on a chunk."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+from enum import StrEnum
+from typing import Any
+
+from attrs import define, field
+
+from legitmark_async.distributed import _scripts
+from legitmark_async.distributed._ledger import PATIENCE, Ledger, patience
+
+# Seconds after which a chunk whose worker gives no sign of life may be another's; and between two such signs.
+TERM = 10.0
+_BEAT = 2.0
+# Seconds by which whoever has it stops sending before that: as long as a request may need to get onto the wire.
+_MARGIN = 1.0
+# A chunk whose workers have died so often is not tried again.
+CRASHES = 5
+# A chunk that is another's is looked at again after so long (s), at least and at most.
+_LEAST_LOOK = 0.05
+_LOOK = 1.0
+# Redis is waited for so long (s) to give a chunk back: if it stays away, others have the chunk after the term anyway.
+_RELEASE = 2.0
+
+
+class Standing(StrEnum):
+    """How a chunk stands to a worker."""
+
+    OURS = "ours"
+    OVER = "over"  # it is done, dead or superseded: nothing is left to do
+    CANCELLED = "cancelled"
+    POISONED = "poisoned"
+    GONE = "gone"  # the ledger doesn't know it: it has lost what it had
+    HELD = "held"
+    LOST = "lost"
+
+
+@define(eq=False)
+class Lease:
+    """The right of one worker to work on a chunk, for as long as it gives signs of life.
+
+    Each time it is given the chunk's turn is counted on. The ledger lets nobody mark an item in an older turn, so that
+    a worker that was taken for dead sends nothing more.
+
+    Attributes:
+        ledger: Where it is kept.
+        job: Id of the job.
+        chunk: Id of the chunk.
+        turn: Number of the turn.
+        left: Items of the job that had no outcome at the last sign of life.
+        buckets: How many the items of the job are spread over.
+        cause: Why the chunk is poisoned.
+    """
+
+    ledger: Ledger
+    job: str
+    chunk: str
+    turn: int = field(default=0, init=False)
+    left: int = field(default=0, init=False)
+    buckets: int = field(default=1, init=False)
+    cause: str = field(default="", init=False)
+    _token: str = field(factory=lambda: secrets.token_hex(8), init=False)
+    _until: float = field(default=0.0, init=False)
+
+    @property
+    def owner(self) -> str:
+        """Chunk and turn, as records have it."""
+        return f"{self.chunk}.{self.turn}"
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the right surely lasts, whatever Redis does."""
+        return asyncio.get_running_loop().time() < self._until
+
+    async def begin(self) -> Standing:
+        """Wait until nobody else has the chunk, and take it, if something is left to do.
+
+        Raises:
+            LedgerError: Redis can't be reached.
+        """
+        while True:
+            asked_at = asyncio.get_running_loop().time()
+            word, *told = await self._run(_scripts.BEGIN, self.chunk, self._token, _ms(TERM), CRASHES)
+            standing = Standing(word)
+            if standing is not Standing.HELD:
+                break
+            await asyncio.sleep(min(max(told[0] / 1000, _LEAST_LOOK), _LOOK))
+        if standing is Standing.OURS:
+            self.turn, self.left, self.buckets = told
+            self._until = asked_at + TERM - _MARGIN
+        elif standing is Standing.POISONED:
+            self.cause = told[0]
+        return standing
+
+    @contextlib.asynccontextmanager
+    async def kept(self, lost: Callable[[Standing], None]) -> AsyncIterator[None]:
+        """Give signs of life inside the block.
+
+        Args:
+            lost: Is called, once, when the chunk is another's or may be, or the job was cancelled.
+        """
+        beating = asyncio.create_task(self._beat(lost))
+        try:
+            yield
+        finally:
+            beating.cancel()
+            await asyncio.wait([beating])
+
+    async def end(self, state: str, kept: str = "") -> bool:
+        """Note that nothing is left to do; False if the chunk is another's by now.
+
+        Args:
+            state: As `_scripts` has it.
+            kept: What is kept of a dead letter.
+
+        Raises:
+            LedgerError: Redis can't be reached.
+        """
+        return bool(await self._run(_scripts.END, self.chunk, self.turn or "", state, kept))
+
+    async def release(self, cause: str = "") -> None:
+        """Let others have the chunk.
+
+        Args:
+            cause: Why its work failed; it counts like a crash then.
+
+        Raises:
+            LedgerError: Redis can't be reached.
+        """
+        await self._run(_scripts.RELEASE, self._token, self.chunk, cause, seconds=_RELEASE)
+
+    async def _beat(self, lost: Callable[[Standing], None]) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(max(min(_BEAT, self._until - loop.time()), 0.0))
+            asked_at = loop.time()
+            standing = await self._renew()
+            if standing is not Standing.OURS:
+                lost(standing)
+                return
+            self._until = asked_at + TERM - _MARGIN
+
+    async def _renew(self) -> Standing:
+        """Give a sign of life; while Redis is away, again and again as long as the right lasts."""
+        try:
+            async with asyncio.timeout_at(self._until):
+                answer = await self.ledger.run(
+                    _scripts.RENEW,
+                    [*self.ledger.keys(self.job).common, self.ledger.keys(self.job).lease(self.chunk)],
+                    [self.chunk, self.turn, self._token, _ms(TERM)],
+                    lambda: self.lasts,
+                )
+        except Exception:  # noqa: BLE001  # whatever it was, nobody can tell whose it is
+            return Standing.LOST
+        word, self.left = answer
+        return Standing(word)
+
+    async def _run(self, script: str, *arguments: object, seconds: float = PATIENCE) -> Any:  # noqa: ANN401  # as it has it
+        keys = self.ledger.keys(self.job)
+        return await self.ledger.run(script, [*keys.common, keys.lease(self.chunk)], arguments, patience(seconds))
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

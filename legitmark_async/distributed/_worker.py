@@ -1,0 +1,177 @@
+"""What a worker process does with a chunk."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Coroutine
+
+from attrs import define, field
+
+from legitmark_async._call import Caller
+from legitmark_async.bulk import INPUT_ENDED, Books
+from legitmark_async.client import Legitmark
+from legitmark_async.distributed._books import LedgerBooks
+from legitmark_async.distributed._desk import Desk
+from legitmark_async.distributed._lease import CRASHES, Lease, Standing
+from legitmark_async.distributed._ledger import Ledger, patience
+from legitmark_async.distributed._messages import decode_chunk
+from legitmark_async.distributed._safety import warn_of_losses
+from legitmark_async.errors import LedgerError
+from legitmark_async.models import ServiceRequestDraft
+
+_log = logging.getLogger("legitmark_async")
+# Seconds before a chunk is tried again whose work was stopped, and before one that the key has stopped.
+_PAUSE = 1.0
+_KEY_PAUSE = 60.0
+
+
+@define(eq=False)
+class Worker:
+    """Works on chunks, with one client and one ledger for the process.
+
+    Attributes:
+        ledger: Where it is noted what becomes of the items.
+        make_client: Makes the client.
+    """
+
+    ledger: Ledger
+    make_client: Callable[[], Legitmark]
+    _client: Legitmark | None = field(default=None, init=False)
+    _attempts: set["asyncio.Task[float | None]"] = field(factory=set["asyncio.Task[float | None]"], init=False)
+    _stopping: bool = field(default=False, init=False)
+
+    async def start(self) -> None:
+        """Open the client, and look at the ledger.
+
+        Raises:
+            ConfigurationError: The client can't be made.
+            LedgerError: Redis can't be reached.
+        """
+        self._stopping = False
+        await warn_of_losses(self.ledger, patience())
+        self._client = await self.make_client().__aenter__()
+
+    async def stop(self) -> None:
+        """Let requests in flight end, for up to 5 s, note what became of them, and give back what is unfinished."""
+        self._stopping = True
+        for attempt in self._attempts:
+            attempt.cancel()
+        if self._attempts:
+            await asyncio.wait(self._attempts)
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+        await self.ledger.aclose()
+
+    async def work(self, lease: Lease, version: int, text: str) -> None:
+        """Create the items of a chunk, in as many attempts as it takes.
+
+        It returns only when nothing is left to do, for the engine takes the message for done then. When the worker
+        stops it doesn't return at all: the engine gives the message to another as soon as this one is gone.
+
+        Args:
+            lease: The right to the chunk, not taken yet.
+            version: Of the text.
+            text: The drafts.
+        """
+        pause: float | None = 0.0
+        while pause is not None:
+            await asyncio.sleep(pause)
+            pause = await self._watched(self._attempt(lease, version, text))
+
+    async def _watched(self, work: Coroutine[None, None, float | None]) -> float | None:
+        attempt = asyncio.create_task(work)
+        self._attempts.add(attempt)
+        try:
+            return await attempt
+        except asyncio.CancelledError:
+            if self._stopping:
+                await asyncio.get_running_loop().create_future()
+            raise
+        finally:
+            self._attempts.discard(attempt)
+
+    async def _attempt(self, lease: Lease, version: int, text: str) -> float | None:
+        """Try to do what is left; return the seconds after which to try again, or None if nothing is."""
+        try:
+            match await lease.begin():
+                case Standing.OURS:
+                    return await self._turn(lease, version, text)
+                case Standing.POISONED:
+                    died = f"its work has failed {CRASHES - 1} times, or its worker has died"
+                    await self._bury(lease, lease.cause or died, text)
+                case Standing.CANCELLED:
+                    await lease.end("O")
+                case Standing.GONE:
+                    _log.error(
+                        "job %s: the ledger at %s doesn't know chunk %s any more, so nothing of it is sent; submit the "
+                        "job again under the same id, and look for its items before",
+                        *(lease.job, lease.ledger.where, lease.chunk),
+                    )
+        except LedgerError as error:
+            _log.warning("job %s, chunk %s: %s; trying again", lease.job, lease.chunk, error)
+            return _PAUSE
+        return None
+
+    async def _turn(self, lease: Lease, version: int, text: str) -> float | None:
+        """Work on a chunk that is ours."""
+        try:
+            drafts = decode_chunk(version, text)
+        except LedgerError as error:
+            await self._bury(lease, str(error), text)
+            return None
+        try:
+            return await self._run(lease, drafts)
+        except (LedgerError, asyncio.CancelledError):
+            await lease.release()
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, it counts against the chunk
+            _log.exception("job %s, chunk %s: trying again", lease.job, lease.chunk)
+            await lease.release(f"{type(error).__name__}: {error}")
+            return _PAUSE
+
+    async def _run(self, lease: Lease, drafts: list[ServiceRequestDraft]) -> float | None:
+        run = asyncio.create_task(self._create(lease, drafts))
+        lost: list[Standing] = []
+
+        def withdraw(standing: Standing) -> None:
+            lost.append(standing)
+            run.cancel()
+
+        async with lease.kept(withdraw):
+            try:
+                stopped = await run
+            except asyncio.CancelledError:
+                if not lost:
+                    raise
+                return await self._give_up(lease, lost[0])
+            if stopped == INPUT_ENDED:
+                return None if await lease.end("D") else _PAUSE
+        _log.error("job %s: %s; trying again in %.0f s", lease.job, stopped, _KEY_PAUSE)
+        await lease.release()
+        return _KEY_PAUSE
+
+    async def _give_up(self, lease: Lease, why: Standing) -> float | None:
+        if why is Standing.CANCELLED:
+            await lease.end("O")
+            return None
+        await lease.release()
+        return _PAUSE
+
+    async def _create(self, lease: Lease, drafts: list[ServiceRequestDraft]) -> str | None:
+        """Create what is left of a chunk; return why no more was read."""
+        if self._client is None:
+            raise LedgerError(f"job {lease.job}", "the worker is not open")
+
+        async def open_books(caller: Caller) -> Books:
+            return LedgerBooks(lease, Desk(lease), caller, caller.clock())
+
+        async with self._client.sr.create_many(drafts, journal=open_books) as run:
+            async for _ in run:
+                pass  # the ledger has it
+        return run.progress.stopped
+
+    async def _bury(self, lease: Lease, cause: str, text: str) -> None:
+        """Keep a chunk that can't be worked on, with why and with its drafts."""
+        _log.error("job %s: chunk %s is a dead letter: %s", lease.job, lease.chunk, cause)
+        await lease.end("X", json.dumps({"cause": cause, "drafts": text}))
