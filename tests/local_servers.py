@@ -1,5 +1,6 @@
-"""Servers of one's own, for a test: on free ports, with nothing in them, and able to go away and come back."""
+"""Servers of one's own, for a test: on free ports, empty, able to go away and come back; and workers that can die."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -173,3 +174,26 @@ class RabbitServer:
                 return connection.recv(8) != b""
             except OSError:
                 return False
+
+
+@define(eq=False)
+class Workers:
+    """`legitmark worker`, and its processes."""
+
+    manager: "subprocess.Popen[bytes]"
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that work; one that dies is started again, under another number."""
+        told = Path(f"/proc/{self.manager.pid}/task/{self.manager.pid}/children").read_text()
+        return [int(pid) for pid in told.split()]
+
+    def kill(self, pid: int) -> None:
+        """Kill one without a word, if it is still there."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def end(self) -> int:
+        """Ask them to end, and return the exit status."""
+        self.manager.terminate()
+        return self.manager.wait(60)

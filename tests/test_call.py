@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from attrs import define, field
+from waiting import until
 
 from legitmark_async import (
     AttemptTimeoutError,
@@ -159,13 +160,6 @@ def port_of(bound: socket.socket) -> int:
 def pacer_of(client: Legitmark) -> Pacer:
     """Give the pacer of a client."""
     return client._shared.api.pacer
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the others go on until something is so."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  # there is no event for it
-            await asyncio.sleep(0)
 
 
 def summary(error: LegitmarkError) -> list[tuple[int | None, str]]:

@@ -9,6 +9,7 @@ from typing import Self
 import pytest
 from attrs import define, field
 from fault_proxy import Fault, FaultProxy
+from waiting import until
 
 POST = b"POST /api/v2/sr HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{'a': 1}\n"
 GET = b"GET /api/sr/find/ITEM-0 HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -124,13 +125,6 @@ class Client:
         except (BrokenPipeError, ConnectionResetError):
             return True
         return False
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the others go on until something is so."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  # there is no event for it
-            await asyncio.sleep(0)
 
 
 @contextlib.asynccontextmanager

@@ -7,16 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from legitmark_async.distributed import _scripts
 from legitmark_async.distributed._ledger import PATIENCE, Ledger, patience
 
-# Seconds after which a chunk whose worker gives no sign of life may be another's; and between two such signs.
-TERM = 10.0
-_BEAT = 2.0
-# Seconds by which whoever has it stops sending before that: as long as a request may need to get onto the wire.
-_MARGIN = 1.0
 # A chunk whose workers have died so often is not tried again.
 CRASHES = 5
 # A chunk that is another's is looked at again after so long (s), at least and at most.
@@ -24,6 +19,25 @@ _LEAST_LOOK = 0.05
 _LOOK = 1.0
 # Redis is waited for so long (s) to give a chunk back: if it stays away, others have the chunk after the term anyway.
 _RELEASE = 2.0
+
+
+@frozen(kw_only=True)
+class Rhythm:
+    """How long a worker waits for what, all in seconds.
+
+    Attributes:
+        term: After it a chunk whose worker gives no sign of life may be another's.
+        beat: Between two signs of life.
+        margin: So long before the end of the term it stops sending: as a request may need to get onto the wire.
+        pause: Before a chunk is tried again whose work was stopped.
+        key_pause: The same, if it was the key that stopped it.
+    """
+
+    term: float = 10.0
+    beat: float = 2.0
+    margin: float = 1.0
+    pause: float = 1.0
+    key_pause: float = 60.0
 
 
 class Standing(StrEnum):
@@ -49,6 +63,7 @@ class Lease:
         ledger: Where it is kept.
         job: Id of the job.
         chunk: Id of the chunk.
+        rhythm: How long it lasts.
         turn: Number of the turn.
         left: Items of the job that had no outcome at the last sign of life.
         buckets: How many the items of the job are spread over.
@@ -58,6 +73,7 @@ class Lease:
     ledger: Ledger
     job: str
     chunk: str
+    rhythm: Rhythm = field(factory=Rhythm)
     turn: int = field(default=0, init=False)
     left: int = field(default=0, init=False)
     buckets: int = field(default=1, init=False)
@@ -75,6 +91,10 @@ class Lease:
         """Whether the right surely lasts, whatever Redis does."""
         return asyncio.get_running_loop().time() < self._until
 
+    @property
+    def _surely(self) -> float:
+        return self.rhythm.term - self.rhythm.margin
+
     async def begin(self) -> Standing:
         """Wait until nobody else has the chunk, and take it, if something is left to do.
 
@@ -83,14 +103,14 @@ class Lease:
         """
         while True:
             asked_at = asyncio.get_running_loop().time()
-            word, *told = await self._run(_scripts.BEGIN, self.chunk, self._token, _ms(TERM), CRASHES)
+            word, *told = await self._run(_scripts.BEGIN, self.chunk, self._token, _ms(self.rhythm.term), CRASHES)
             standing = Standing(word)
             if standing is not Standing.HELD:
                 break
             await asyncio.sleep(min(max(told[0] / 1000, _LEAST_LOOK), _LOOK))
         if standing is Standing.OURS:
             self.turn, self.left, self.buckets = told
-            self._until = asked_at + TERM - _MARGIN
+            self._until = asked_at + self._surely
         elif standing is Standing.POISONED:
             self.cause = told[0]
         return standing
@@ -135,13 +155,13 @@ class Lease:
     async def _beat(self, lost: Callable[[Standing], None]) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(max(min(_BEAT, self._until - loop.time()), 0.0))
+            await asyncio.sleep(max(min(self.rhythm.beat, self._until - loop.time()), 0.0))
             asked_at = loop.time()
             standing = await self._renew()
             if standing is not Standing.OURS:
                 lost(standing)
                 return
-            self._until = asked_at + TERM - _MARGIN
+            self._until = asked_at + self._surely
 
     async def _renew(self) -> Standing:
         """Give a sign of life; while Redis is away, again and again as long as the right lasts."""
@@ -150,7 +170,7 @@ class Lease:
                 answer = await self.ledger.run(
                     _scripts.RENEW,
                     [*self.ledger.keys(self.job).common, self.ledger.keys(self.job).lease(self.chunk)],
-                    [self.chunk, self.turn, self._token, _ms(TERM)],
+                    [self.chunk, self.turn, self._token, _ms(self.rhythm.term)],
                     lambda: self.lasts,
                 )
         except Exception:  # noqa: BLE001  # whatever it was, nobody can tell whose it is

@@ -6,7 +6,6 @@ from typing import Annotated
 from taskiq import AsyncBroker, TaskiqDepends, TaskiqEvents, TaskiqState
 
 from legitmark_async.client import Legitmark
-from legitmark_async.distributed._lease import Lease
 from legitmark_async.distributed._ledger import Ledger
 from legitmark_async.distributed._worker import Worker
 from legitmark_async.limits import RedisLimits
@@ -55,4 +54,4 @@ def _worker_of(state: Annotated[TaskiqState, TaskiqDepends()]) -> Worker:
 async def _create_chunk(
     job: str, chunk: str, version: int, drafts: str, worker: Annotated[Worker, TaskiqDepends(_worker_of)]
 ) -> None:
-    await worker.work(Lease(worker.ledger, job, chunk), version, drafts)
+    await worker.work(job, chunk, version, drafts)

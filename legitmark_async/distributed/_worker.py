@@ -1,6 +1,7 @@
 """What a worker process does with a chunk."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Coroutine
@@ -12,7 +13,7 @@ from legitmark_async.bulk import INPUT_ENDED, Books
 from legitmark_async.client import Legitmark
 from legitmark_async.distributed._books import LedgerBooks
 from legitmark_async.distributed._desk import Desk
-from legitmark_async.distributed._lease import CRASHES, Lease, Standing
+from legitmark_async.distributed._lease import CRASHES, Lease, Rhythm, Standing
 from legitmark_async.distributed._ledger import Ledger, patience
 from legitmark_async.distributed._messages import decode_chunk
 from legitmark_async.distributed._safety import warn_of_losses
@@ -20,9 +21,6 @@ from legitmark_async.errors import LedgerError
 from legitmark_async.models import ServiceRequestDraft
 
 _log = logging.getLogger("legitmark_async")
-# Seconds before a chunk is tried again whose work was stopped, and before one that the key has stopped.
-_PAUSE = 1.0
-_KEY_PAUSE = 60.0
 
 
 @define(eq=False)
@@ -32,10 +30,12 @@ class Worker:
     Attributes:
         ledger: Where it is noted what becomes of the items.
         make_client: Makes the client.
+        rhythm: How long it waits for what.
     """
 
     ledger: Ledger
     make_client: Callable[[], Legitmark]
+    rhythm: Rhythm = field(factory=Rhythm)
     _client: Legitmark | None = field(default=None, init=False)
     _attempts: set["asyncio.Task[float | None]"] = field(factory=set["asyncio.Task[float | None]"], init=False)
     _stopping: bool = field(default=False, init=False)
@@ -63,17 +63,19 @@ class Worker:
             await client.aclose()
         await self.ledger.aclose()
 
-    async def work(self, lease: Lease, version: int, text: str) -> None:
+    async def work(self, job: str, chunk: str, version: int, text: str) -> None:
         """Create the items of a chunk, in as many attempts as it takes.
 
         It returns only when nothing is left to do, for the engine takes the message for done then. When the worker
         stops it doesn't return at all: the engine gives the message to another as soon as this one is gone.
 
         Args:
-            lease: The right to the chunk, not taken yet.
+            job: Id of the job.
+            chunk: Id of the chunk.
             version: Of the text.
             text: The drafts.
         """
+        lease = Lease(self.ledger, job, chunk, self.rhythm)
         pause: float | None = 0.0
         while pause is not None:
             await asyncio.sleep(pause)
@@ -110,7 +112,7 @@ class Worker:
                     )
         except LedgerError as error:
             _log.warning("job %s, chunk %s: %s; trying again", lease.job, lease.chunk, error)
-            return _PAUSE
+            return self.rhythm.pause
         return None
 
     async def _turn(self, lease: Lease, version: int, text: str) -> float | None:
@@ -123,12 +125,12 @@ class Worker:
         try:
             return await self._run(lease, drafts)
         except (LedgerError, asyncio.CancelledError):
-            await lease.release()
+            await _give_back(lease)
             raise
         except Exception as error:  # noqa: BLE001  # whatever it is, it counts against the chunk
             _log.exception("job %s, chunk %s: trying again", lease.job, lease.chunk)
-            await lease.release(f"{type(error).__name__}: {error}")
-            return _PAUSE
+            await _give_back(lease, f"{type(error).__name__}: {error}")
+            return self.rhythm.pause
 
     async def _run(self, lease: Lease, drafts: list[ServiceRequestDraft]) -> float | None:
         run = asyncio.create_task(self._create(lease, drafts))
@@ -146,17 +148,17 @@ class Worker:
                     raise
                 return await self._give_up(lease, lost[0])
             if stopped == INPUT_ENDED:
-                return None if await lease.end("D") else _PAUSE
-        _log.error("job %s: %s; trying again in %.0f s", lease.job, stopped, _KEY_PAUSE)
-        await lease.release()
-        return _KEY_PAUSE
+                return None if await lease.end("D") else self.rhythm.pause
+        _log.error("job %s: %s; trying again in %.0f s", lease.job, stopped, self.rhythm.key_pause)
+        await _give_back(lease)
+        return self.rhythm.key_pause
 
     async def _give_up(self, lease: Lease, why: Standing) -> float | None:
         if why is Standing.CANCELLED:
             await lease.end("O")
             return None
-        await lease.release()
-        return _PAUSE
+        await _give_back(lease)
+        return self.rhythm.pause
 
     async def _create(self, lease: Lease, drafts: list[ServiceRequestDraft]) -> str | None:
         """Create what is left of a chunk; return why no more was read."""
@@ -175,3 +177,8 @@ class Worker:
         """Keep a chunk that can't be worked on, with why and with its drafts."""
         _log.error("job %s: chunk %s is a dead letter: %s", lease.job, lease.chunk, cause)
         await lease.end("X", json.dumps({"cause": cause, "drafts": text}))
+
+
+async def _give_back(lease: Lease, cause: str = "") -> None:
+    with contextlib.suppress(LedgerError):  # others have it after its term anyway
+        await lease.release(cause)
