@@ -33,11 +33,13 @@ class SubmitOptions:
         id: Id of the job. With that of one that is there already, what was created is skipped, and what failed is sent
             again. By default one is made up.
         chunk_size: Rows in one message.
+        replace: With --id: these rows stand for all that is still queued, as if RabbitMQ had lost it.
     """
 
     format: Format | None = None
     id: str | None = None
     chunk_size: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 100
+    replace: Annotated[bool, FLAG] = False
 
 
 _SUBMIT = SubmitOptions()
@@ -59,9 +61,17 @@ async def submit(
     source, ledger = Input(file, options.format), _ledger(redis)
     drafts, total = source.drafts(), source.count()
     broker = rabbitmq_broker(_needed("LEGITMARK_AMQP_URL", "--amqp", amqp))
-    await broker.startup()
     try:
-        arguments: dict[str, Any] = {"job_id": options.id, "chunk_size": options.chunk_size, "total": total}
+        await broker.startup()
+    except OSError as error:
+        raise ConfigurationError(f"RabbitMQ can't be reached: {error}") from None
+    try:
+        arguments: dict[str, Any] = {
+            "job_id": options.id,
+            "chunk_size": options.chunk_size,
+            "total": total,
+            "replace": options.replace,
+        }
         if api.has_key:
             # Names are looked up here, once; without a key they are told as failed.
             async with api.client() as legitmark:

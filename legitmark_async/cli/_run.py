@@ -7,7 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, ParamSpec
 
-from legitmark_async import ConfigurationError, JournalError, LegitmarkError, OutcomeUnknownError, WorkflowError
+from legitmark_async import ConfigurationError, LegitmarkError, OutcomeUnknownError, RecordError, WorkflowError
 from legitmark_async.cli._conventions import BY_SIGNAL, NOTHING_DONE, SOME_FAILED, WRONG_USAGE
 from legitmark_async.cli._output import complain, say
 
@@ -52,7 +52,7 @@ def stop_at_once() -> None:
 def _status(error: Exception) -> int:
     if isinstance(error, (OutcomeUnknownError, WorkflowError, OSError)):
         return SOME_FAILED
-    return WRONG_USAGE if isinstance(error, (ConfigurationError, JournalError)) else NOTHING_DONE
+    return WRONG_USAGE if isinstance(error, (ConfigurationError, RecordError)) else NOTHING_DONE
 
 
 @contextlib.contextmanager

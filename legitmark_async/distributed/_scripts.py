@@ -35,7 +35,8 @@ local function forget(chunk)
 end
 """
 
-# Then the key of who submits; token, now, ttl (ms), buckets, version of the ledger.
+# Then the key of who submits; token, now, ttl (ms), buckets, version of the ledger, whether it replaces (1), and what
+# the keys of leases begin with.
 # Gives the numbers of the submission and of buckets; or 0 and the ms for which another is submitting.
 SUBMIT = (
     _KEYS
@@ -48,13 +49,13 @@ if redis.call('HGET', job, 'submitter') ~= token then
     redis.call('HSETNX', job, 'submitted_at', ARGV[2])
     redis.call('HSETNX', job, 'buckets', ARGV[4])
     redis.call('HSETNX', job, 'version', ARGV[5])
-    -- What an interrupted submission has left in the queue, and what died, comes again with this one.
-    local interrupted = redis.call('HGET', job, 'sealed') ~= '1'
+    -- What died, and what an interrupted submission has left that nobody works on, comes again with this one.
+    local replaces = ARGV[6] == '1' or redis.call('HGET', job, 'sealed') ~= '1'
     local all = redis.call('HGETALL', chunks)
     for i = 1, #all, 2 do
         local chunk, state = all[i], string.sub(all[i + 1], 1, 1)
-        if state == 'X' or (state == 'Q' and interrupted and redis.call('HEXISTS', turns, chunk) == 0) then
-            local items = tonumber(string.sub(all[i + 1], 3))
+        if state == 'X' or (state == 'Q' and replaces and redis.call('EXISTS', ARGV[7] .. chunk) == 0) then
+            local items = unsettled(chunk)
             redis.call('HINCRBY', job, 'items', -items)
             redis.call('HINCRBY', job, 'chunks', -1)
             if state == 'X' then
@@ -63,6 +64,7 @@ if redis.call('HGET', job, 'submitter') ~= token then
                 redis.call('HDEL', dead, chunk)
             end
             redis.call('HSET', chunks, chunk, 'O')
+            forget(chunk)
         end
     end
     redis.call('HINCRBY', job, 'submission', 1)

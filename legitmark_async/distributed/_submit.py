@@ -45,6 +45,7 @@ async def submit_job(  # noqa: PLR0913  # one keyword for each thing there is to
     job_id: str | None = None,
     chunk_size: int = 100,
     total: int | None = None,
+    replace: bool = False,
     labels: Mapping[str, str] | None = None,
 ) -> Job:
     """Give drafts to workers on many machines, which create a service request from each.
@@ -65,6 +66,8 @@ async def submit_job(  # noqa: PLR0913  # one keyword for each thing there is to
         job_id: Letters, digits, `.`, `_` and `-`, at most 100. None: a new one is made up.
         chunk_size: Drafts in one message.
         total: How many drafts there are, if it is known: the ledger takes less memory then.
+        replace: Whether these drafts stand for all that is still queued under this id: if the broker has lost messages.
+            Messages that it has not lost are then passed over.
         labels: Further labels of the messages, such as `{"queue_name": "legitmark"}` for a broker of several queues.
 
     Returns:
@@ -83,7 +86,7 @@ async def submit_job(  # noqa: PLR0913  # one keyword for each thing there is to
     size = checked_count("chunk_size", chunk_size)
     await warn_of_losses(ledger, patience())
     submission = _Submission(broker, ledger, job_id, {"ack_type": "when_saved", **(labels or {})})
-    await submission.begin(total)
+    await submission.begin(total, replace=replace)
     await submission.send(_chunks(drafts, size))
     await submission.seal()
     return Job(job_id, ledger)
@@ -113,9 +116,10 @@ class _Submission:
     number: int = field(default=0, init=False)
     _token: str = field(factory=lambda: secrets.token_hex(8), init=False)
 
-    async def begin(self, total: int | None) -> None:
+    async def begin(self, total: int | None, *, replace: bool) -> None:
         buckets = _BUCKETS if total is None else max(total // _BUCKET, 1)
-        number, more = await self._run(_scripts.SUBMIT, time.time(), _ms(_HOLD), buckets, _LAYOUT)
+        leases = self.ledger.keys(self.job).lease("")
+        number, more = await self._run(_scripts.SUBMIT, time.time(), _ms(_HOLD), buckets, _LAYOUT, int(replace), leases)
         if not number:
             raise LedgerError(
                 f"job {self.job}",
@@ -124,20 +128,28 @@ class _Submission:
         self.number = number
 
     async def send(self, chunks: AsyncGenerator[list[ServiceRequestDraft]]) -> None:
-        count = 0
+        fault: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                slots = asyncio.Semaphore(_PIPELINE)
-                async for chunk in chunks:
-                    await slots.acquire()
-                    count += 1
-                    sending = group.create_task(self._send(f"{self.number}-{count}", chunk))
-                    sending.add_done_callback(lambda _: slots.release())
-        except ExceptionGroup as group_of:
+                try:
+                    await self._send_all(chunks, group)
+                except Exception as error:  # noqa: BLE001  # the input is the user's; what was read of it is sent
+                    fault = error
+        except ExceptionGroup as several:
             # They all have one cause.
-            raise group_of.exceptions[0] from None
+            raise several.exceptions[0] from None
         finally:
             await chunks.aclose()
+        if fault is not None:
+            raise fault
+
+    async def _send_all(self, chunks: AsyncGenerator[list[ServiceRequestDraft]], group: asyncio.TaskGroup) -> None:
+        slots, count = asyncio.Semaphore(_PIPELINE), 0
+        async for chunk in chunks:
+            await slots.acquire()
+            count += 1
+            sending = group.create_task(self._send(f"{self.number}-{count}", chunk))
+            sending.add_done_callback(lambda _: slots.release())
 
     async def seal(self) -> None:
         if not await self._run(_scripts.SEAL):

@@ -33,9 +33,11 @@ class Desk:
         await self.ledger.run(script, keys, arguments, patience(1.0))
         return await self.ledger.run(script, keys, arguments, patience(1.0))
 
-    async def submit(self, who: str = "me") -> object:
+    async def submit(self, who: str = "me", *, replace: bool = False) -> object:
         """Begin a submission."""
-        return await self.run(_scripts.SUBMIT, self.keys.submitter, who, time.time(), 30_000, 4, 1)
+        return await self.run(
+            _scripts.SUBMIT, self.keys.submitter, who, time.time(), 30_000, 4, 1, int(replace), self.keys.lease("")
+        )
 
     async def add(self, chunk: str, items: int, who: str = "me") -> object:
         """Enqueue a chunk."""
@@ -214,7 +216,7 @@ async def test_submitted_again(desk: Desk, state: str) -> None:
 
 
 async def test_interrupted_submission(ledger: Ledger) -> None:
-    """What an interrupted submission has left is superseded by the next one, but for what was begun."""
+    """What an interrupted submission has left is superseded by the next one, but for what is worked on."""
     desk = Desk(ledger)
     await desk.submit("first")
     for chunk in ("1-1", "1-2", "1-3"):
@@ -233,6 +235,24 @@ async def test_interrupted_submission(ledger: Ledger) -> None:
     assert not (await desk.job.progress()).finished
     assert await desk.seal("second") == 1
     assert (await desk.job.progress()).finished
+
+
+async def test_replaced(desk: Desk) -> None:
+    """Who replaces what is queued supersedes all that nobody works on; what it has left in doubt is told."""
+    dead, alive = await desk.begin("1-1"), await desk.begin("1-2")
+    await desk.note(dead, ("M", "A", sent(dead)), ("M", "B", sent(dead)))
+    await desk.note(dead, ("R", "A", done(dead, "C")))
+    await desk.ledger.ask(lambda redis: redis.delete(desk.keys.lease("1-1")), patience())
+
+    await desk.submit("again", replace=True)
+
+    assert await desk.counts() == {"items": 3, "created": 1, "left": 2, "chunks": 1}
+    assert await dead._renew() is Standing.LOST
+    assert await alive._renew() is Standing.OURS
+    await desk.add("2-1", 1, "again")
+    later = await desk.begin("2-1")
+    (told,) = await desk.note(later, ("M", "B", sent(later)))
+    assert Record.decode(told).state == "S"
 
 
 async def test_poisoned(desk: Desk) -> None:

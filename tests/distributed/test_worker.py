@@ -51,7 +51,7 @@ class Scene:
         """Enter a chunk of so many drafts into the ledger, and return its id."""
         keys = self.ledger.keys(self.job.id)
         for script, arguments in (
-            (_scripts.SUBMIT, (1.8e9, 30_000, 4, 1)),
+            (_scripts.SUBMIT, (1.8e9, 30_000, 4, 1, 0, "")),
             (_scripts.ADD, (30_000, f"1-{self.chunks + 1}", count)),
             (_scripts.SEAL, ()),
         ):
