@@ -127,8 +127,9 @@ def contract(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure the CPU of a create and of the pacer, runs under limits, memory, journals, faults and photos."""
-    session.install(".[speed]")
+    """Measure the CPU of a create and of the pacer, runs under limits, memory, journals, faults, photos and jobs."""
+    session.install(".[speed,distributed]", "pytest")
+    session.env["PYTHONPATH"] = "tests"
     for name, *arguments in (
         ("create_cpu",),
         ("pacer_cpu",),
@@ -139,6 +140,8 @@ def benchmarks(session: nox.Session) -> None:
         ("faults",),
         ("uploads",),
         ("workflow",),
+        ("machines", "race"),
+        ("machines", "memory"),
     ):
         session.run("python", f"tests/benchmarks/{name}.py", *arguments)
 

@@ -6,7 +6,8 @@
 - The `$` lines of a ```` ```console ```` block run in a shell's way: `legitmark`, `python` and `python -m pytest` as
   processes, `export` for those that follow. The exit status is 0, or else the number below an `echo $?` that follows.
   The lines of JSON below a command must have the keys of the lines that it printed.
-- `legitmark sandbox` runs until the page ends, on a free port instead of the one it names.
+- `legitmark sandbox` runs until the page ends, on a free port instead of the one it names; and so does `legitmark
+  worker`. A page that names RabbitMQ has one of its own, and a Redis.
 - A ```` ```sh ```` block shows what sets things up, so it is only parsed.
 """
 
@@ -30,6 +31,7 @@ from pathlib import Path
 from types import CodeType
 
 import pytest
+from local_servers import RabbitServer, RedisServer
 from sybil import Document, Example, Region
 from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, RawFencedCodeBlockLexer
 
@@ -48,6 +50,13 @@ _LINK = re.compile(r"(?<!!)\[[^\]]+\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
 _NAV = re.compile(r"^ +- [^#\n]*: (?P<page>\S+\.md)$", re.MULTILINE)
 _API = re.compile(r"^::: (?P<name>[\w.]+)$", re.MULTILINE)
+# Beside the one on top, those whose names are all in the reference.
+_PACKAGES = ("distributed", "sandbox", "webhooks")
+# Where servers usually are, as the pages have it.
+_SERVERS = {
+    "LEGITMARK_AMQP_URL": "amqp://guest:guest@127.0.0.1:5672/",
+    "LEGITMARK_REDIS_URL": "redis://127.0.0.1:6379/0",
+}
 _COMMAND = (sys.executable, "-m", "legitmark_async")
 
 Environment = dict[str, str]
@@ -104,7 +113,7 @@ class _Page:
         self._environment = environment
         self._runner = runner
         self._stack = stack
-        self._real_port: dict[str, str] = {}
+        self._real_port = {usual: environment[name] for name, usual in _SERVERS.items() if name in environment}
 
     def python(self, example: Example) -> None:
         source = "\n" * (example.line + example.parsed.line_offset) + example.parsed
@@ -126,6 +135,8 @@ class _Page:
                 self._export(words[1])
             elif words[:2] == ["legitmark", "sandbox"]:
                 self._serve(words[1:], shown)
+            elif words[:2] == ["legitmark", "worker"]:
+                self._begin(words[1:])
             elif command != "echo $?":
                 self._run(words, shown, status=int(told[0]) if after == "echo $?" else 0)
 
@@ -134,12 +145,16 @@ class _Page:
         value = self._real_port.get(value, value)
         assert self._environment[name] == value, f"{name} should be {self._environment[name]}"
 
-    def _serve(self, words: list[str], shown: list[str]) -> None:
+    def _begin(self, words: list[str]) -> "subprocess.Popen[bytes]":
         pipe = subprocess.PIPE
         process = self._stack.enter_context(
-            subprocess.Popen([*_COMMAND, *words, "--port", "0"], env=self._environment, stdout=pipe, stderr=pipe)  # noqa: S603  # our own command
+            subprocess.Popen([*_COMMAND, *words], env=self._environment, stdout=pipe, stderr=pipe)  # noqa: S603  # our own command
         )
         self._stack.callback(process.terminate)
+        return process
+
+    def _serve(self, words: list[str], shown: list[str]) -> None:
+        process = self._begin([*words, "--port", "0"])
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
         example = json.loads(shown[0])
@@ -209,11 +224,26 @@ def _parser(page: _Page) -> Callable[[Document], Iterable[Region]]:
     return parse
 
 
+def _start_servers(folder: Path, stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    rabbit, redis = RabbitServer(folder), RedisServer(folder, durable=True)
+    for server in (rabbit, redis):
+        server.start()
+        stack.callback(server.stop)
+    urls = dict(zip(_SERVERS, (rabbit.url, redis.url), strict=True))
+    for name, url in urls.items():
+        monkeypatch.setenv(name, url)
+    return urls
+
+
 @pytest.mark.usefixtures("_same_log_level")
 @pytest.mark.parametrize("path", PAGES, ids=_named)
-def test_examples_run(path: Path, environment: Environment) -> None:
+def test_examples_run(
+    path: Path, environment: Environment, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The examples of a page run, one after the other."""
     with contextlib.ExitStack() as stack, asyncio.Runner(debug=True) as runner:
+        if "export LEGITMARK_AMQP_URL" in path.read_text(encoding="utf-8"):
+            environment |= _start_servers(tmp_path_factory.mktemp("servers"), stack, monkeypatch)
         page = _Page(environment, runner, stack)
 
         for example in Document.parse(str(path), _parser(page)):
@@ -283,7 +313,9 @@ def test_reference_names_exist() -> None:
         assert inspect.getdoc(_resolve(name)), f"{name} has no docstring"
 
 
-@pytest.mark.parametrize("module", ["legitmark_async", "legitmark_async.sandbox", "legitmark_async.webhooks"])
+@pytest.mark.parametrize(
+    "module", ["legitmark_async", *(f"legitmark_async.{name}" for name in ("distributed", "sandbox", "webhooks"))]
+)
 def test_reference_is_complete(module: str) -> None:
     """Every public name has its place in the reference: by its docstring, or in a sentence or table there."""
     told = {name.rpartition(".")[2] for name in _referred()}
