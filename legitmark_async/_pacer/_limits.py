@@ -180,9 +180,15 @@ class Limits:
         for meter in self.known.values():
             meter.law.doubt()
 
-    def part(self, parts: int, now: float) -> None:
-        """Go on as one of so many processes that use the limits in equal parts, and number requests anew."""
-        self.sent = 0
+    def part(self, parts: int, now: float, sent: int) -> None:
+        """Go on as one of so many processes that use the limits in equal parts, and by numbers of one's own.
+
+        Args:
+            parts: How many there are.
+            now: The instant.
+            sent: Number of the request that left last: a refusal may be of one that left before.
+        """
+        self.sent = sent
         for meter in self.known.values():
             meter.part(parts, now)
 

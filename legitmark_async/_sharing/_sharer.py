@@ -212,7 +212,7 @@ class Sharer:
         )
         known = self._share.group
         alone = self._codec.copy(known.limits)
-        alone.part(known.sharers, now + self.switch.offset)
+        alone.part(known.sharers, now + self.switch.offset, self.pacer.gate.sent)
         self.switch.current, self._met_at = alone, None
         # A name of its own, as it isn't known what became of the last report.
         self._share = self._new_share(known)

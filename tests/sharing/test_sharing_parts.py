@@ -297,10 +297,20 @@ class TestCodec:
         """One that goes on alone has its part of what was known."""
         met = group(100)
         alone = CODEC.copy(met.limits)
-        alone.part(4, NOW + 1)
+        alone.part(4, NOW + 1, 0)
         (meter,) = alone.known.values()
 
         assert meter.law.view(NOW + 1).remaining == 25
+
+    def test_part_of_what_is_in_flight(self) -> None:
+        """Of the requests that are in flight when one goes on alone the first refusal closes the gate, and only that."""
+        alone = CODEC.copy(group(100).limits)
+        alone.part(4, NOW + 1, 164)
+        refusal = Refusal(LimitType.PARTNER, 100, 5.0)
+
+        closed = [alone.refused(Turn(number, BULK, "", NOW + 0.9), NOW + 1.1, refusal) for number in (100, 101, 164)]
+
+        assert closed == [True, False, False]
 
     def test_layout(self) -> None:
         """Whoever changes a class that is kept has to count the layout up: old and new ones must not meet."""
