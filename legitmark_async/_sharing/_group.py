@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from legitmark_async._pacer import Limits, State, Turn
 from legitmark_async._sharing._permit import (
@@ -55,6 +55,21 @@ class Member:
     permits: list[Permit] = field(factory=list[Permit])
 
 
+@frozen
+class Meeting:
+    """What came of it that a process met the others.
+
+    Attributes:
+        permits: Those of who came.
+        changed: Whether anything has changed that others have to know.
+        alarming: Whether a limit has closed or opened.
+    """
+
+    permits: list[Permit]
+    changed: bool
+    alarming: bool
+
+
 @define(eq=False)
 class Group:
     """The limits and the processes of a key.
@@ -66,8 +81,6 @@ class Group:
         revoked: No permit up to this number holds any more.
         numbered: The last number of a permit.
         next_at: When it is of use to come again for those who got no permit; infinity if nobody knows.
-        alarming: Whether the last meeting has closed a limit or opened one.
-        changed: Whether the last meeting has changed anything that others have to know.
     """
 
     limits: Limits
@@ -76,8 +89,6 @@ class Group:
     revoked: int = 0
     numbered: int = UNNUMBERED
     next_at: float = math.inf
-    alarming: bool = False
-    changed: bool = False
     _in_a_row: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -102,8 +113,8 @@ class Group:
         """Return the endpoint if it makes a difference to any limit."""
         return endpoint if any(meter.endpoint == endpoint for meter in self.limits.known.values()) else ""
 
-    def meet(self, report: Report, now: float, copy: Callable[[Limits], Limits]) -> list[Permit]:
-        """Take a report in, hand out what is free, and return the permits of who brought it.
+    def meet(self, report: Report, now: float, copy: Callable[[Limits], Limits]) -> Meeting:
+        """Take a report in, and hand out what is free.
 
         Args:
             report: What it has to tell.
@@ -115,19 +126,18 @@ class Group:
         self.limits.begin(now)
         self._commit(now)
         self._sweep(now)
-        self.changed = report.leaves or bool(report.ended) or self._differs(report, now)
+        changed = report.leaves or bool(report.ended) or self._differs(report, now)
         self._hear(report, now)
-        self.alarming = self.revoked > revoked_before or (self._open and not open_before)
+        alarming = self.revoked > revoked_before or (self._open and not open_before)
         if report.leaves:
             self._drop(report.member, now)
-            return []
+            return Meeting([], changed, alarming)
         member = self._admit(report, now)
         if not self.limits.empty:
             self._hand_out(report.member, now, copy(self.limits))
-        self.changed |= bool(member.permits) or self.numbered > numbered_before
         permits, member.permits = member.permits, []
         member.lines = list(_less(member.lines, permits))
-        return permits
+        return Meeting(permits, changed or bool(permits) or self.numbered > numbered_before, alarming)
 
     @property
     def _open(self) -> bool:

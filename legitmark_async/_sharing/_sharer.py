@@ -155,13 +155,13 @@ class Sharer:
             for _ in range(_TRIES):
                 stored = await self._load()
                 group = self._read(stored)
-                permits = group.meet(report, stored.now, self._codec.copy)
-                if not group.changed or await self._save(group, stored.version):
+                meeting = group.meet(report, stored.now, self._codec.copy)
+                if not meeting.changed or await self._save(group, stored.version, alarm=meeting.alarming):
                     break
                 await asyncio.sleep(_ASIDE * self.random())
             else:
                 raise TimeoutError(f"others came first, {_TRIES} times")
-        share.meet(group, report, permits)
+        share.meet(group, report, meeting.permits)
         self._met_at = None if leaves else self.clock()
 
     async def _load(self) -> Stored:
@@ -174,8 +174,8 @@ class Sharer:
             self.switch.offset = stored.now - (before + after) / 2
         return stored
 
-    async def _save(self, group: Group, version: int) -> bool:
-        saved = await self.store.save(self.key, self._codec.encode(group), version, alarm=group.alarming)
+    async def _save(self, group: Group, version: int, *, alarm: bool) -> bool:
+        saved = await self.store.save(self.key, self._codec.encode(group), version, alarm=alarm)
         if saved:
             self._version = version + 1
         return saved

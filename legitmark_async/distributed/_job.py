@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
+from legitmark_async.distributed import _scripts
 from legitmark_async.distributed._books import APART
 from legitmark_async.distributed._ledger import Keys, Ledger, patience
 from legitmark_async.distributed._messages import VERSION, decode_chunk
@@ -187,6 +188,7 @@ class Job:
         facts: dict[str, str] = await self.ledger.ask(lambda redis: redis.hgetall(name), patience())
         if not facts:
             raise LedgerError(self.ledger.where, f"there is no job {self.id!r}")
+        check_layout(self.id, facts.get("version"))
         return facts
 
     async def _items(self, buckets: range) -> list[dict[str, str]]:
@@ -199,6 +201,16 @@ class Job:
 
         found: list[dict[str, str]] = await self.ledger.ask(ask, patience())
         return found
+
+
+def check_layout(job: str, version: str | None) -> None:
+    """Check that a job is kept in the way of this release.
+
+    Raises:
+        LedgerError: It isn't.
+    """
+    if version != str(_scripts.LAYOUT):
+        raise LedgerError(f"job {job}", f"another release keeps it, in version {version}: use that one")
 
 
 def _entry(name: str, record: Record) -> Entry:

@@ -48,6 +48,7 @@ class Standing(StrEnum):
     CANCELLED = "cancelled"
     POISONED = "poisoned"
     GONE = "gone"  # the ledger doesn't know it: it has lost what it had
+    FOREIGN = "foreign"  # it is kept in the way of another release
     HELD = "held"
     LOST = "lost"
 
@@ -103,7 +104,9 @@ class Lease:
         """
         while True:
             asked_at = asyncio.get_running_loop().time()
-            word, *told = await self._run(_scripts.BEGIN, self.chunk, self._token, _ms(self.rhythm.term), CRASHES)
+            word, *told = await self._run(
+                _scripts.BEGIN, self.chunk, self._token, _ms(self.rhythm.term), CRASHES, _scripts.LAYOUT
+            )
             standing = Standing(word)
             if standing is not Standing.HELD:
                 break

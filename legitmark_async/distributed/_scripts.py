@@ -13,6 +13,9 @@ As many items as were counted in `items` have their outcome when all is done: `s
 whatever a chunk leaves when it ends is counted as skipped.
 """
 
+# Of what is kept of a job; a release works on no job that another one keeps in another way.
+LAYOUT = 1
+
 _KEYS = """
 local job, chunks, turns, crashes, settled, causes, dead = unpack(KEYS, 1, 7)
 local function unsettled(chunk)
@@ -102,7 +105,7 @@ return 1
 """
 )
 
-# Then the key of the chunk's lease; chunk, token, ttl (ms), crashes that are too many.
+# Then the key of the chunk's lease; chunk, token, ttl (ms), crashes that are too many, version of the ledger.
 # Gives a word and what belongs to it; see `Lease.begin`.
 BEGIN = (
     _KEYS
@@ -110,6 +113,7 @@ BEGIN = (
 local lease, chunk, token = KEYS[8], ARGV[1], ARGV[2]
 local state = redis.call('HGET', chunks, chunk)
 if not state then return {'gone', 0} end
+if redis.call('HGET', job, 'version') ~= ARGV[5] then return {'foreign', 0} end
 if string.sub(state, 1, 1) ~= 'Q' then return {'over', 0} end
 local held = redis.call('GET', lease)
 if held and held ~= token then return {'held', redis.call('PTTL', lease)} end

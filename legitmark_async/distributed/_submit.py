@@ -13,7 +13,7 @@ from taskiq.kicker import AsyncKicker
 
 from legitmark_async.bulk import Drafts, each_draft
 from legitmark_async.distributed import _scripts
-from legitmark_async.distributed._job import Job
+from legitmark_async.distributed._job import Job, check_layout
 from legitmark_async.distributed._ledger import Ledger, patience
 from legitmark_async.distributed._messages import VERSION, encode_chunk
 from legitmark_async.distributed._safety import warn_of_losses
@@ -33,8 +33,6 @@ _PIPELINE = 8
 _HOLD = 30.0
 # Seconds between two tries to reach the broker.
 _PAUSE = 0.5
-# Layout of the ledger.
-_LAYOUT = 1
 
 
 async def submit_job(  # noqa: PLR0913  # one keyword for each thing there is to choose
@@ -117,9 +115,15 @@ class _Submission:
     _token: str = field(factory=lambda: secrets.token_hex(8), init=False)
 
     async def begin(self, total: int | None, *, replace: bool) -> None:
+        name = self.ledger.keys(self.job).common[0]
+        version = await self.ledger.ask(lambda redis: redis.hget(name, "version"), patience())
+        if version is not None:
+            check_layout(self.job, version)
         buckets = _BUCKETS if total is None else max(total // _BUCKET, 1)
         leases = self.ledger.keys(self.job).lease("")
-        number, more = await self._run(_scripts.SUBMIT, time.time(), _ms(_HOLD), buckets, _LAYOUT, int(replace), leases)
+        number, more = await self._run(
+            _scripts.SUBMIT, time.time(), _ms(_HOLD), buckets, _scripts.LAYOUT, int(replace), leases
+        )
         if not number:
             raise LedgerError(
                 f"job {self.job}",

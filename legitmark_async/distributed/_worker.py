@@ -21,6 +21,8 @@ from legitmark_async.errors import LedgerError
 from legitmark_async.models import ServiceRequestDraft
 
 _log = logging.getLogger("legitmark_async")
+# Pauses double, up to this (s).
+_LONGEST_PAUSE = 30.0
 
 
 @define(eq=False)
@@ -76,10 +78,10 @@ class Worker:
             text: The drafts.
         """
         lease = Lease(self.ledger, job, chunk, self.rhythm)
-        pause: float | None = 0.0
-        while pause is not None:
-            await asyncio.sleep(pause)
-            pause = await self._watched(self._attempt(lease, version, text))
+        attempts = 0
+        while (pause := await self._watched(self._attempt(lease, version, text))) is not None:
+            await asyncio.sleep(min(pause * 2**attempts, max(pause, _LONGEST_PAUSE)))
+            attempts += 1
 
     async def _watched(self, work: Coroutine[None, None, float | None]) -> float | None:
         attempt = asyncio.create_task(work)
@@ -96,23 +98,31 @@ class Worker:
     async def _attempt(self, lease: Lease, version: int, text: str) -> float | None:
         """Try to do what is left; return the seconds after which to try again, or None if nothing is."""
         try:
-            match await lease.begin():
-                case Standing.OURS:
-                    return await self._turn(lease, version, text)
-                case Standing.POISONED:
-                    died = f"its work has failed {CRASHES - 1} times, or its worker has died"
-                    await self._bury(lease, lease.cause or died, text)
-                case Standing.CANCELLED:
-                    await lease.end("O")
-                case Standing.GONE:
-                    _log.error(
-                        "job %s: the ledger at %s doesn't know chunk %s any more, so nothing of it is sent; submit the "
-                        "job again under the same id, and look for its items before",
-                        *(lease.job, lease.ledger.where, lease.chunk),
-                    )
+            standing = await lease.begin()
+            if standing is Standing.OURS:
+                return await self._turn(lease, version, text)
+            return await self._leave(lease, standing, text)
         except LedgerError as error:
             _log.warning("job %s, chunk %s: %s; trying again", lease.job, lease.chunk, error)
             return self.rhythm.pause
+
+    async def _leave(self, lease: Lease, standing: Standing, text: str) -> float | None:
+        """Do with a chunk what is to be done with one that isn't to be worked on."""
+        match standing:
+            case Standing.POISONED:
+                died = f"its work has failed {CRASHES - 1} times, or its worker has died"
+                await self._bury(lease, lease.cause or died, text)
+            case Standing.CANCELLED:
+                await lease.end("O")
+            case Standing.FOREIGN:
+                _log.error("job %s: another release keeps it: update this worker, or whoever submits", lease.job)
+                return self.rhythm.key_pause
+            case Standing.GONE:
+                _log.error(
+                    "job %s: the ledger at %s doesn't know chunk %s any more, so nothing of it is sent; submit the job "
+                    "again under the same id, and look for its items before",
+                    *(lease.job, lease.ledger.where, lease.chunk),
+                )
         return None
 
     async def _turn(self, lease: Lease, version: int, text: str) -> float | None:
@@ -148,10 +158,16 @@ class Worker:
                     raise
                 return await self._give_up(lease, lost[0])
             if stopped == INPUT_ENDED:
-                return None if await lease.end("D") else self.rhythm.pause
+                return None if await self._end(lease) else self.rhythm.pause
         _log.error("job %s: %s; trying again in %.0f s", lease.job, stopped, self.rhythm.key_pause)
         await _give_back(lease)
         return self.rhythm.key_pause
+
+    async def _end(self, lease: Lease) -> bool:
+        ended = await lease.end("D")
+        if ended:
+            _log.info("job %s: chunk %s is done, %d items left", lease.job, lease.chunk, lease.left)
+        return ended
 
     async def _give_up(self, lease: Lease, why: Standing) -> float | None:
         if why is Standing.CANCELLED:

@@ -313,6 +313,15 @@ async def test_forgotten(desk: Desk) -> None:
     assert await Lease(desk.ledger, desk.job.id, "7-7").begin() is Standing.GONE
 
 
+async def test_another_release(desk: Desk, ledger: Ledger) -> None:
+    """A job that another release keeps in its own way is not touched."""
+    await ledger.ask(lambda redis: redis.hset(desk.keys.common[0], "version", "2"), patience())
+
+    assert await Lease(ledger, desk.job.id, "1-1").begin() is Standing.FOREIGN
+    with pytest.raises(LedgerError, match="another release keeps it, in version 2"):
+        await desk.job.progress()
+
+
 async def test_no_job(ledger: Ledger) -> None:
     """Asked for a job that isn't there, all methods say so."""
     job = Job("nobody", ledger)
