@@ -56,11 +56,9 @@ async def submit(
     api: Api = DEFAULT_API,
 ) -> int:
     """Give the rows of a file to workers."""
-    from legitmark_async.distributed import Job, rabbitmq_broker, submit_job  # noqa: PLC0415  # an extra
-
     source, ledger = Input(file, options.format), _ledger(redis)
     drafts, total = source.drafts(), source.count()
-    broker = rabbitmq_broker(_needed("LEGITMARK_AMQP_URL", "--amqp", amqp))
+    broker = distributed().rabbitmq_broker(_needed("LEGITMARK_AMQP_URL", "--amqp", amqp))
     try:
         await broker.startup()
     except OSError as error:
@@ -75,9 +73,11 @@ async def submit(
         if api.has_key:
             # Names are looked up here, once; without a key they are told as failed.
             async with api.client() as legitmark:
-                job: Job = await submit_job(broker, legitmark.taxonomy.resolve_drafts(drafts), ledger, **arguments)
+                job = await distributed().submit_job(
+                    broker, legitmark.taxonomy.resolve_drafts(drafts), ledger, **arguments
+                )
         else:
-            job = await submit_job(broker, drafts, ledger, **arguments)
+            job = await distributed().submit_job(broker, drafts, ledger, **arguments)
         progress = await job.progress()
     finally:
         await broker.shutdown()
@@ -96,10 +96,8 @@ async def status(job_id: JobId, /, *, redis: RedisUrl = None, wait: Annotated[bo
         redis: Where the ledger is.
         wait: Wait until nothing is left to do; the exit status is 1 then if some were not created.
     """
-    from legitmark_async.distributed import Job  # noqa: PLC0415  # an extra
-
     ledger = _ledger(redis)
-    job = Job(job_id, ledger)
+    job = distributed().Job(job_id, ledger)
     try:
         progress = await (job.wait() if wait else job.progress())
         letters = await job.dead_letters()
@@ -116,11 +114,9 @@ async def status(job_id: JobId, /, *, redis: RedisUrl = None, wait: Annotated[bo
 @command
 async def export(job_id: JobId, /, *, redis: RedisUrl = None, output: ExportOptions = DEFAULT_EXPORT) -> int:
     """Write a line for each item of a job that was begun."""
-    from legitmark_async.distributed import Job  # noqa: PLC0415  # an extra
-
     ledger = _ledger(redis)
     try:
-        job = Job(job_id, ledger)
+        job = distributed().Job(job_id, ledger)
         await job.progress()  # if there is none, that is told before the file is touched
         if output.out is not None:
             require_free(output.out, "", force=output.force)
@@ -133,21 +129,30 @@ async def export(job_id: JobId, /, *, redis: RedisUrl = None, output: ExportOpti
 @command
 async def cancel(job_id: JobId, /, *, redis: RedisUrl = None) -> int:
     """Let nothing more of a job be sent."""
-    from legitmark_async.distributed import Job  # noqa: PLC0415  # an extra
-
     ledger = _ledger(redis)
     try:
-        await Job(job_id, ledger).cancel()
+        await distributed().Job(job_id, ledger).cancel()
     finally:
         await ledger.aclose()
     say(f"cancelled; what was created stays: legitmark job export {job_id}")
     return ALL_DONE
 
 
-def _ledger(url: str | None) -> Any:  # noqa: ANN401  # of an extra
-    from legitmark_async.distributed import Ledger  # noqa: PLC0415  # an extra
+def distributed() -> Any:  # noqa: ANN401  # of an extra
+    """Return the library's package for many machines.
 
-    return Ledger(_needed("LEGITMARK_REDIS_URL", "--redis", url))
+    Raises:
+        ConfigurationError: What it needs isn't installed.
+    """
+    try:
+        from legitmark_async import distributed as package  # noqa: PLC0415  # it takes a while to import
+    except ImportError as error:
+        raise ConfigurationError(str(error)) from None
+    return package
+
+
+def _ledger(url: str | None) -> Any:  # noqa: ANN401  # of an extra
+    return distributed().Ledger(_needed("LEGITMARK_REDIS_URL", "--redis", url))
 
 
 def _needed(variable: str, option: str, value: str | None) -> str:

@@ -9,7 +9,7 @@ from cyclopts import Group, Parameter, validators
 
 from legitmark_async import ConfigurationError
 from legitmark_async.cli._conventions import ALL_DONE, WRONG_USAGE
-from legitmark_async.cli._job import AmqpUrl, RedisUrl
+from legitmark_async.cli._job import AmqpUrl, RedisUrl, distributed
 from legitmark_async.cli._output import complain
 
 _COUNT = Parameter(validator=validators.Number(gte=1))
@@ -41,13 +41,14 @@ _GIVING_BACK = 15.0
 
 def worker(*, amqp: AmqpUrl = None, redis: RedisUrl = None, options: WorkerOptions = _DEFAULT) -> int:
     """Create the items of jobs until a signal comes."""
-    from legitmark_async.distributed import app  # noqa: PLC0415  # an extra
-
     # The processes read it there; forked or not, they have the same environment.
     told = {"LEGITMARK_AMQP_URL": amqp, "LEGITMARK_REDIS_URL": redis, "LEGITMARK_BASE_URL": options.base_url}
     told |= {"LEGITMARK_CHUNKS": str(options.chunks), "LEGITMARK_CONCURRENCY": str(options.concurrency)}
     os.environ |= {name: value for name, value in told.items() if value}
     try:
+        distributed()
+        from legitmark_async.distributed import app  # noqa: PLC0415  # the same
+
         app.broker()
     except ConfigurationError as error:
         complain(error)

@@ -137,6 +137,19 @@ async def test_wrong_usage(
     assert len(done.stderr.splitlines()) <= 2  # the engine may say something of its own
 
 
+@pytest.mark.parametrize("words", [("job", "status", "x", "--redis", "redis://x"), ("worker",)])
+def test_not_installed(words: tuple[str, ...]) -> None:
+    """Without the extra it is told how to install it."""
+    program = (
+        f"import sys; sys.modules['taskiq'] = None; from legitmark_async.cli import _app; sys.exit(_app.run({words}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # ours
+
+    assert done.returncode == 2
+    assert "python -m pip install 'legitmark-async[distributed]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 async def test_own_app(
     sandbox: Sandbox, around: Around, rabbit: RabbitServer, redis: RedisServer, tmp_path: Path, drafts: Drafts
 ) -> None:
