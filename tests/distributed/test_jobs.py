@@ -82,8 +82,8 @@ async def test_streamed(broker: Keeping, ledger: Ledger, item: Item) -> None:
         yield ServiceRequestDraft("S-LAST", item)
 
     submitting = asyncio.create_task(submit_job(broker, stream(), ledger, job_id="streamed", chunk_size=10))
-    await until(lambda: bool(broker.messages))
-    await until(lambda: created(Job("streamed", ledger), 10))
+    await until(lambda: bool(broker.messages), every=0.01)
+    await until(lambda: created(Job("streamed", ledger), 10), every=0.01)
     progress = await Job("streamed", ledger).progress()
     assert not progress.sealed
     assert not progress.finished
@@ -112,7 +112,7 @@ async def test_messages_are_lost(broker: Keeping, ledger: Ledger, sandbox: Sandb
     job = await submit_job(broker, drafts(20), ledger, chunk_size=10)
     broker.loses = False
     await submit_job(broker, drafts(10), ledger, job_id=job.id, chunk_size=10)
-    await until(lambda: created(job, 10))
+    await until(lambda: created(job, 10), every=0.01)
     assert not (await job.progress()).finished
 
     await submit_job(broker, drafts(20), ledger, job_id=job.id, chunk_size=10, replace=True)
@@ -138,7 +138,7 @@ async def test_cancelled(broker: Keeping, ledger: Ledger, sandbox: Sandbox, draf
     """A job that is cancelled ends, and tells what was created and what was not."""
     sandbox.set_limits(Limits(partner=20, window=60.0))
     job = await submit_job(broker, drafts(300), ledger)
-    await until(lambda: sandbox.ledger.created >= 20)
+    await until(lambda: sandbox.ledger.created >= 20, every=0.01)
 
     await job.cancel()
     progress = await job.wait(poll=0.05)
@@ -157,7 +157,7 @@ async def test_submitted_twice_at_once(broker: Keeping, ledger: Ledger, drafts: 
         await hold.wait()
 
     first = asyncio.create_task(submit_job(broker, stream(), ledger, job_id="held", chunk_size=1))
-    await until(lambda: bool(broker.messages))
+    await until(lambda: bool(broker.messages), every=0.01)
 
     with pytest.raises(LedgerError, match=r"job held: another process is submitting it; if that was stopped"):
         await submit_job(broker, drafts(3), ledger, job_id="held")

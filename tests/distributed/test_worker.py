@@ -127,7 +127,7 @@ async def test_cut_off(scene: Scene, redis: RedisServer, drafts: Drafts) -> None
     cable = Cable(redis.url)
     async with scene.at_work(ledger=cable) as first:
         working = asyncio.create_task(scene.work(first, number, chunk))
-        await until(lambda: scene.sandbox.ledger.created >= 20)
+        await until(lambda: scene.sandbox.ledger.created >= 20, every=0.01)
         await cable.cut()
 
         async with scene.at_work() as second:
@@ -146,7 +146,7 @@ async def test_answers_are_lost(scene: Scene, redis: RedisServer, drafts: Drafts
     cable = Cable(redis.url)
     async with scene.at_work(ledger=cable) as first:
         working = asyncio.create_task(scene.work(first, number, chunk))
-        await until(lambda: scene.sandbox.ledger.created >= 8)
+        await until(lambda: scene.sandbox.ledger.created >= 8, every=0.01)
         await cable.cut()
         scene.sandbox.set_faults({})
 
@@ -165,7 +165,7 @@ async def test_worker_stops(scene: Scene, drafts: Drafts) -> None:
     scene.sandbox.latency = 0.05
     async with scene.at_work() as first:
         working = asyncio.create_task(scene.work(first, number, chunk))
-        await until(lambda: scene.sandbox.ledger.created >= 10)
+        await until(lambda: scene.sandbox.ledger.created >= 10, every=0.01)
     created = scene.sandbox.ledger.created
 
     assert created < 100
@@ -185,7 +185,7 @@ async def test_cancelled(scene: Scene, worker: Worker, drafts: Drafts) -> None:
     everything = list(drafts(200))
     scene.sandbox.latency = 0.2
     task = asyncio.create_task(scene.work(worker, first, everything[:100]))
-    await until(lambda: scene.sandbox.ledger.created >= 8)
+    await until(lambda: scene.sandbox.ledger.created >= 8, every=0.01)
     await scene.job.cancel()
     await task
     await scene.work(worker, second, everything[100:])
@@ -203,7 +203,7 @@ async def test_bad_key(scene: Scene, drafts: Drafts, caplog: pytest.LogCaptureFi
     number = await scene.enqueue(30)
     async with scene.at_work("leo_nobodys") as bad:
         working = asyncio.create_task(scene.work(bad, number, chunk))
-        await until(lambda: "trying again in" in caplog.text)
+        await until(lambda: "trying again in" in caplog.text, every=0.01)
     working.cancel()
     assert "answered 403" in caplog.text
     assert (await scene.job.progress()).left == 30
