@@ -2,7 +2,7 @@
 
 import time
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from legitmark_async._call import Caller, Doubt
 from legitmark_async.bulk import (
@@ -51,23 +51,23 @@ class LedgerBooks:
     desk: Desk
     caller: Caller
     opened_at: float
-    _digests: dict[str, str] = field(factory=dict[str, str], init=False)  # of the references that were entered
+    _marks: dict[str, Record] = field(factory=dict[str, Record], init=False)  # of the references that were entered
     _apart: int = field(default=0, init=False)
 
     def recall(self, draft: ServiceRequestDraft) -> Outcome | None:
         """See `Books`."""
         reference: object = draft.reference_id
-        return Skipped(draft, REPEATED) if isinstance(reference, str) and reference in self._digests else None
+        return Skipped(draft, REPEATED) if isinstance(reference, str) and reference in self._marks else None
 
     async def enter(self, job: Job) -> Outcome | None:
         """See `Books`."""
         draft = job.draft
-        if draft.reference_id in self._digests:
+        if draft.reference_id in self._marks:
             return Skipped(draft, REPEATED)
-        digest = self._digests[draft.reference_id] = digest_text(draft)
-        mark = Record(state="S", owner=self.lease.owner, digest=digest, not_before=self._now())
+        mark = Record(state="S", owner=self.lease.owner, digest=digest_text(draft), not_before=self._now())
+        self._marks[draft.reference_id] = mark
         # From here on it has to be told if nothing is sent, even if nobody hears whether it was marked.
-        job.number = len(self._digests)
+        job.number = len(self._marks)
         answer = await self.desk.mark(draft.reference_id, mark.encode())
         if not answer:
             return None
@@ -76,16 +76,16 @@ class LedgerBooks:
             raise LedgerError(f"job {self.lease.job}", f"another worker has taken chunk {self.lease.chunk}")
         if answer in _SKIPPED:
             return Skipped(draft, _SKIPPED[answer])
-        return self._recall(job, Record.decode(answer), digest)
+        return self._recall(job, Record.decode(answer), mark)
 
-    def _recall(self, job: Job, known: Record, digest: str) -> Outcome | None:
+    def _recall(self, job: Job, known: Record, mark: Record) -> Outcome | None:
         """Return the outcome of an item that the ledger knows, or let it be looked for first."""
-        if known.digest != digest:
+        if known.digest != mark.digest:
             return Failed(job.draft, _complaint(job.draft, known))
         if known.state == "C":
             return Skipped(job.draft, DONE_BEFORE)
         # It may have been sent, by an earlier turn or in an earlier submission.
-        job.number = len(self._digests)
+        job.number = len(self._marks)
         job.state.not_before = known.not_before
         # It may have left much later than it was marked, but not after that turn had ended.
         job.state.suspect(Doubt(self.opened_at))
@@ -101,8 +101,12 @@ class LedgerBooks:
             if not isinstance(outcome, Failed):
                 return None
             self._apart += 1
-            return self.desk.record(f"{APART}{self.lease.chunk}:{self._apart}", self._record_of(job, outcome))
-        return self.desk.record(job.draft.reference_id, self._record_of(job, outcome))
+            blank = Record(state="S", owner=self.lease.owner, digest="")
+            return self.desk.record(f"{APART}{self.lease.chunk}:{self._apart}", _outcome(blank, outcome))
+        mark = self._marks[job.draft.reference_id]
+        if job.state.not_before is not None:
+            mark = evolve(mark, not_before=job.state.not_before)
+        return self.desk.record(job.draft.reference_id, _outcome(mark, outcome))
 
     def sample(self, seconds: float, now: Tally, before: Tally, load: Load) -> None:
         """See `Books`. None are kept, but each second the pacer is told what is to come of the whole job."""
@@ -114,26 +118,23 @@ class LedgerBooks:
         del stopped, refused
         self.caller.pacer.announce(self, 0)
 
-    def _record_of(self, job: Job, outcome: Outcome) -> str:
-        """Return what is kept of an outcome; an empty text if the item is still to be sent."""
-        draft = job.draft
-        digest = self._digests.get(draft.reference_id, "") if job.number else ""
-        if isinstance(outcome, Created):
-            request = outcome.service_request
-            uuid, micro_id = plain_text(request.uuid), plain_text(request.micro_id or "")
-            return Record(state="C", owner=self.lease.owner, digest=digest, uuid=uuid, micro_id=micro_id).encode()
-        if isinstance(outcome, (Failed, Unknown)) and not is_of_the_key(outcome.error):
-            state = "F" if isinstance(outcome, Failed) else "U"
-            not_before = self._now() if job.state.not_before is None else job.state.not_before
-            told = _told(draft, outcome.error)
-            return Record(state=state, owner=self.lease.owner, digest=digest, not_before=not_before, told=told).encode()
-        return ""
-
     def _now(self) -> float:
         """Return a moment of the server's clock that is surely not after this one."""
         sender = self.caller.sender
         known = sender.server_clock.known
         return sender.server_time(sender.clock()) if known else time.time() - _DAY
+
+
+def _outcome(mark: Record, outcome: Outcome) -> str:
+    """Return what is kept of an outcome of what was marked; an empty text if the item is still to be sent."""
+    if isinstance(outcome, Created):
+        request = outcome.service_request
+        uuid, micro_id = plain_text(request.uuid), plain_text(request.micro_id or "")
+        return evolve(mark, state="C", uuid=uuid, micro_id=micro_id).encode()
+    if isinstance(outcome, (Failed, Unknown)) and not is_of_the_key(outcome.error):
+        state = "F" if isinstance(outcome, Failed) else "U"
+        return evolve(mark, state=state, told=_told(outcome.draft, outcome.error)).encode()
+    return ""
 
 
 def _told(draft: ServiceRequestDraft, error: LegitmarkError) -> dict[str, object]:

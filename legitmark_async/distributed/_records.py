@@ -55,7 +55,7 @@ class Record:
         if self.state == "C":
             parts += [_shortened(self.uuid).replace("|", "?"), self.micro_id]
         if self.state in "SU":
-            parts.append(f"{self.not_before:.0f}")
+            parts.append(f"{int(self.not_before)}")
         if self.state in "FU":
             parts.append(json.dumps(self.told, ensure_ascii=False, separators=(",", ":"), default=str))
         return "|".join(parts)

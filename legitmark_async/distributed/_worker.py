@@ -78,10 +78,10 @@ class Worker:
             text: The drafts.
         """
         lease = Lease(self.ledger, job, chunk, self.rhythm)
-        attempts = 0
-        while (pause := await self._watched(self._attempt(lease, version, text))) is not None:
-            await asyncio.sleep(min(pause * 2**attempts, max(pause, _LONGEST_PAUSE)))
-            attempts += 1
+        pause, attempts = await self._watched(self._attempt(lease, version, text)), 0
+        while pause is not None:
+            pause = min(pause * 2**attempts, max(pause, _LONGEST_PAUSE))
+            pause, attempts = await self._watched(self._attempt(lease, version, text, after=pause)), attempts + 1
 
     async def _watched(self, work: Coroutine[None, None, float | None]) -> float | None:
         attempt = asyncio.create_task(work)
@@ -89,14 +89,17 @@ class Worker:
         try:
             return await attempt
         except asyncio.CancelledError:
-            if self._stopping:
+            task = asyncio.current_task()
+            # If it was the attempt alone that was cancelled, the worker stops.
+            if self._stopping and task is not None and not task.cancelling():
                 await asyncio.get_running_loop().create_future()
             raise
         finally:
             self._attempts.discard(attempt)
 
-    async def _attempt(self, lease: Lease, version: int, text: str) -> float | None:
+    async def _attempt(self, lease: Lease, version: int, text: str, after: float = 0.0) -> float | None:
         """Try to do what is left; return the seconds after which to try again, or None if nothing is."""
+        await asyncio.sleep(after)
         try:
             standing = await lease.begin()
             if standing is Standing.OURS:

@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import pytest
 from attrs import define
@@ -15,6 +18,7 @@ from legitmark_async.distributed import Job, Ledger, _scripts
 from legitmark_async.distributed._lease import CRASHES, Rhythm
 from legitmark_async.distributed._ledger import patience
 from legitmark_async.distributed._messages import VERSION, encode_chunk
+from legitmark_async.distributed._records import Record
 from legitmark_async.distributed._worker import Worker
 from legitmark_async.journal import Entry, Status
 from legitmark_async.sandbox import Limits, Sandbox
@@ -270,6 +274,43 @@ async def test_changed_draft(scene: Scene, worker: Worker, drafts: Drafts, item:
     assert (progress.created, progress.failed, progress.items) == (1, 1, 2)
     failed = [entry async for entry in scene.job.results(Status.FAILED)]
     assert "is not what it was when service request" in (failed[0].error or "")
+
+
+async def test_unknown(scene: Scene, ledger: Ledger, drafts: Drafts) -> None:
+    """Of what is unknown it is kept when it was marked, however long ago: by that it is known again later."""
+    first, *chunk = drafts(4)
+    patient = Worker(
+        ledger,
+        lambda: Legitmark(scene.sandbox.api_key, base_url=scene.sandbox.url, retry=RETRY, on_ambiguous="raise"),
+        FAST,
+    )
+    await patient.start()
+    await scene.work(patient, await scene.enqueue(1), [first])  # so that the server's clock is known
+    scene.sandbox.latency = 2.0
+    scene.sandbox.set_faults({"error-after": 1.0})
+    marked_at = time.time()
+    await scene.work(patient, await scene.enqueue(3), chunk)
+    await patient.stop()
+
+    assert (await scene.job.progress()).unknown == 3
+    keys = ledger.keys(scene.job.id)
+    for draft in chunk:
+        name = keys.bucket_of(draft.reference_id, 4)
+        text = await ledger.ask(partial(hget, name, draft.reference_id), patience())
+        assert -1.0 <= Record.decode(text).not_before - marked_at <= 1.0
+
+    scene.sandbox.latency = 0.0
+    scene.sandbox.set_faults({})
+    async with scene.at_work() as worker:
+        await scene.work(worker, await scene.enqueue(3), chunk)
+    progress = await scene.job.progress()
+    assert (progress.created, progress.unknown, progress.skipped) == (4, 0, 3)
+    assert (scene.sandbox.ledger.created, scene.sandbox.ledger.duplicates) == (4, 0)
+
+
+def hget(key: str, name: str, redis: Any) -> Any:  # noqa: ANN401  # redis has no types
+    """Ask for a field."""
+    return redis.hget(key, name)
 
 
 async def test_client_that_cant_be_made(ledger: Ledger) -> None:
