@@ -67,8 +67,8 @@ def _wheel(session: nox.Session) -> str:
 def tests(session: nox.Session) -> None:
     """Run the tests against the built wheel, on the oldest Python without speed-ups, on the newest with coverage.
 
-    Those in between leave the slowest few out. If there are any, they alone use asyncio's debug mode, which doubles the
-    work.
+    The slowest few run on the newest alone. Asyncio's debug mode, which doubles the work, is for those in between, if
+    there are any.
     """
     extras = "cli,distributed" if session.python == TESTED[0] else "cli,distributed,speed"
     _install(session, "test", package=f"{_wheel(session)}[{extras}]")
@@ -76,10 +76,10 @@ def tests(session: nox.Session) -> None:
     session.env["PYTHONSAFEPATH"] = "1"
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
     coverage = ("--cov", "--cov-report=term") if session.python == TESTED[-1] else ()
+    quick = () if session.python == TESTED[-1] else ("-m", "not slow")
     between = TESTED[1:-1]
-    options: tuple[str, ...] = ()
-    if between:
-        options = ("-m", "not slow") if session.python in between else ("-o", "asyncio_debug=false")
+    debug = not between or session.python in between
+    options = (*quick, "-o", f"asyncio_debug={str(debug).lower()}")
     session.run("pytest", "--durations=20", *options, *coverage, *session.posargs)
 
 
