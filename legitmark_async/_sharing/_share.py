@@ -140,12 +140,14 @@ class Share:
             while stock and (self.closed or leaves):
                 self._return(stock.popleft())
             self._drop_stale(stock, now)
+        wanted = self._wanted(waiting)
+        self._return_surplus(wanted)
         held = in_flight + sum(len(stock) for stock in self._stock.values())
         if self._told is None:
             self._told = len(self._ended)
         # If it isn't known whether the last report arrived, the very same is told again: it counts once.
         ended = tuple(self._ended[: self._told])
-        return Report(self.member, self._serial, ended, tuple(self._lines(waiting)), held, leaves)
+        return Report(self.member, self._serial, ended, tuple(self._lines(wanted)), held, leaves)
 
     def meet(self, group: Group, report: Report, permits: list[Permit]) -> None:
         """Take what the group answered to a report."""
@@ -160,11 +162,11 @@ class Share:
         for permit in permits:
             self._stock.setdefault(permit.endpoint, deque()).append(permit)
 
-    def _lines(self, waiting: Mapping[Kind, float]) -> Iterable[Line]:
+    def _wanted(self, waiting: Mapping[Kind, float]) -> dict[Kind, float]:
+        """Return how many are to leave, those that are expected among them."""
         for line in {*self._habit, *self._used}:
             habit = max(self._used.get(line, 0), _FORGET * self._habit.get(line, 0.0))
             self._habit[line] = habit if habit > _HARDLY else 0.0
-        stocked = {line: len(stock) for line, stock in self._stock.items()}
         wanted: dict[Kind, float] = {}
         for (lane, endpoint), count in waiting.items():
             kind = lane, self.group.line(endpoint)
@@ -172,11 +174,25 @@ class Share:
         for line, habit in self._habit.items():
             kind = Lane.INTERACTIVE, line
             wanted[kind] = wanted.get(kind, 0.0) + (math.ceil(_EXPECTED * habit) + _SPARE if habit else 0)
+        return wanted
+
+    def _lines(self, wanted: Mapping[Kind, float]) -> Iterable[Line]:
+        """Give those for whom there is no permit."""
+        stocked = {line: len(stock) for line, stock in self._stock.items()}
         for (lane, line), count in sorted(wanted.items()):
             kept = min(stocked.get(line, 0), count)
             stocked[line] = stocked.get(line, 0) - int(kept)
             if count > kept:
                 yield Line(lane, line, count - kept)
+
+    def _return_surplus(self, wanted: Mapping[Kind, float]) -> None:
+        """Return permits that nobody waits for: others may."""
+        counts: dict[str, float] = {}
+        for (_, line), count in wanted.items():
+            counts[line] = counts.get(line, 0.0) + count
+        for line, stock in self._stock.items():
+            while len(stock) > counts.get(line, 0.0):
+                self._return(stock.pop())
 
     def _number(self, turn: Turn) -> int:
         permit = self._out.pop(turn.number, None)

@@ -6,6 +6,7 @@ from attrs import define
 
 from legitmark_async import _endpoints
 from legitmark_async._call import Caller
+from legitmark_async._wire import Request
 from legitmark_async.bulk._books import Books
 from legitmark_async.bulk._job import Job
 from legitmark_async.bulk._outcomes import Created, Failed, Outcome, Stuck, Submitted, Unknown
@@ -24,12 +25,14 @@ class Maker:
         books: Are told before and after.
         slots: How many may be created at once.
         planner: Finds out how each goes on, or None if it is done when it is created.
+        preparing: How many are about to be created, and have no slot yet.
     """
 
     caller: Caller
     books: Books
     slots: asyncio.Semaphore
     planner: Planner | None
+    preparing: int = 0
 
     async def make(self, job: Job) -> Outcome:
         """Take one draft as far as it goes.
@@ -52,17 +55,31 @@ class Maker:
 
     async def _make(self, job: Job) -> Outcome:
         request = _endpoints.create_service_request(job.draft)
-        known = await self.books.enter(job)
-        if known is not None:
-            return known
-        plan = None if self.planner is None else await self._prepare(job, self.planner)
-        made = job.service_request
-        fresh = made is None
+        plan = None
+        self.preparing += 1
+        try:
+            known = await self.books.enter(job)
+            if known is not None:
+                return known
+            plan = None if self.planner is None else await self._prepare(job, self.planner)
+            made = job.service_request
+            fresh = made is None
+            if fresh:
+                await self.slots.acquire()
+        finally:
+            self.preparing -= 1
         if made is None:
-            async with self.slots:
-                job.to_come = 0 if plan is None else REQUESTS - 1
-                made = job.service_request = await self.caller.call(request, job.state)
+            made = await self._create(job, request, 0 if plan is None else REQUESTS - 1)
         return Created(job.draft, made) if plan is None else await self._go_on(job, made, plan, fresh=fresh)
+
+    async def _create(self, job: Job, request: Request[ServiceRequest], to_come: int) -> ServiceRequest:
+        """Create in a slot that is taken already, and give it back."""
+        try:
+            job.to_come = to_come
+            made = job.service_request = await self.caller.call(request, job.state)
+        finally:
+            self.slots.release()
+        return made
 
     async def _prepare(self, job: Job, planner: Planner) -> Plan:
         try:

@@ -252,7 +252,8 @@ class BulkRun:
 
     def _announce(self) -> None:
         # The pacer spends a window otherwise if more is to come than it holds.
-        to_come = self._watch.requests_to_come(0 if self._stopped else self._source.left)
+        left = self._maker.preparing + (0 if self._stopped else self._source.left)
+        to_come = self._watch.requests_to_come(left)
         self._caller.pacer.announce(self, 0 if self._withdrawing else to_come)
 
     def _stop(self, why: str) -> None:

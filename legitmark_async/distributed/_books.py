@@ -45,12 +45,14 @@ class LedgerBooks:
         desk: Hands notes to the ledger.
         caller: Makes the calls.
         opened_at: When the turn began, in monotonic seconds: nothing of earlier turns was sent after that.
+        size: Drafts of the chunk.
     """
 
     lease: Lease
     desk: Desk
     caller: Caller
     opened_at: float
+    size: int
     _marks: dict[str, Record] = field(factory=dict[str, Record], init=False)  # of the references that were entered
     _apart: int = field(default=0, init=False)
 
@@ -96,6 +98,7 @@ class LedgerBooks:
 
     def record(self, job: Job, outcome: Outcome) -> Promise | None:
         """See `Books`."""
+        self._announce()
         if job.number is None:
             # What was never to be sent has no outcome but the failure of this run.
             if not isinstance(outcome, Failed):
@@ -109,14 +112,19 @@ class LedgerBooks:
         return self.desk.record(job.draft.reference_id, _outcome(mark, outcome))
 
     def sample(self, seconds: float, now: Tally, before: Tally, load: Load) -> None:
-        """See `Books`. None are kept, but each second the pacer is told what is to come of the whole job."""
-        del seconds, now, before, load
-        self.caller.pacer.announce(self, self.lease.left)
+        """See `Books`; the ledger keeps no samples."""
 
     async def aclose(self, stopped: str | None, refused: int) -> None:
         """See `Books`."""
         del stopped, refused
         self.caller.pacer.announce(self, 0)
+
+    def _announce(self) -> None:
+        # The rest of the chunks that are worked on is announced by their runs, and what waits in the queue by this, in
+        # even parts. When there isn't one more chunk for each it is left out: some would hold permits in vain.
+        under_way = self.desk.active * self.size
+        queued = self.desk.left - under_way
+        self.caller.pacer.announce(self, queued / self.desk.active if queued > under_way else 0)
 
     def _now(self) -> float:
         """Return a moment of the server's clock that is surely not after this one."""

@@ -22,9 +22,13 @@ class Desk:
 
     Attributes:
         lease: The right to the chunk; while it lasts a ledger that is away is waited for.
+        left: Items of the job that had no outcome at the last note.
+        active: Chunks that were worked on then.
     """
 
     lease: Lease
+    left: int = field(default=0, init=False)
+    active: int = field(default=1, init=False)
     _notes: deque[Note] = field(factory=deque, init=False)
     _clerk: "asyncio.Task[None] | None" = field(default=None, init=False)
 
@@ -63,9 +67,9 @@ class Desk:
         arguments: list[object] = [lease.chunk, lease.turn]
         for what, name, record, _ in notes:
             arguments += (what, name, record)
-        answers: list[str] = await lease.ledger.run(
-            _scripts.NOTE, [*keys.common, *buckets], arguments, lambda: lease.lasts
-        )
+        told = await lease.ledger.run(_scripts.NOTE, [*keys.common, *buckets], arguments, lambda: lease.lasts)
+        answers: list[str]
+        *answers, self.left, self.active = told
         return answers
 
 

@@ -66,7 +66,6 @@ class Lease:
         chunk: Id of the chunk.
         rhythm: How long it lasts.
         turn: Number of the turn.
-        left: Items of the job that had no outcome at the last sign of life.
         buckets: How many the items of the job are spread over.
         cause: Why the chunk is poisoned.
     """
@@ -76,7 +75,6 @@ class Lease:
     chunk: str
     rhythm: Rhythm = field(factory=Rhythm)
     turn: int = field(default=0, init=False)
-    left: int = field(default=0, init=False)
     buckets: int = field(default=1, init=False)
     cause: str = field(default="", init=False)
     _token: str = field(factory=lambda: secrets.token_hex(8), init=False)
@@ -112,7 +110,7 @@ class Lease:
                 break
             await asyncio.sleep(min(max(told[0] / 1000, _LEAST_LOOK), _LOOK))
         if standing is Standing.OURS:
-            self.turn, self.left, self.buckets = told
+            self.turn, self.buckets = told
             self._until = asked_at + self._surely
         elif standing is Standing.POISONED:
             self.cause = told[0]
@@ -170,7 +168,7 @@ class Lease:
         """Give a sign of life; while Redis is away, again and again as long as the right lasts."""
         try:
             async with asyncio.timeout_at(self._until):
-                answer = await self.ledger.run(
+                word: str = await self.ledger.run(
                     _scripts.RENEW,
                     [*self.ledger.keys(self.job).common, self.ledger.keys(self.job).lease(self.chunk)],
                     [self.chunk, self.turn, self._token, _ms(self.rhythm.term)],
@@ -178,7 +176,6 @@ class Lease:
                 )
         except Exception:  # noqa: BLE001  # whatever it was, nobody can tell whose it is
             return Standing.LOST
-        word, self.left = answer
         return Standing(word)
 
     async def _run(self, script: str, *arguments: object, seconds: float = PATIENCE) -> Any:  # noqa: ANN401  # as it has it

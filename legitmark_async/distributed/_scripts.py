@@ -126,22 +126,21 @@ if not held then
 end
 redis.call('SET', lease, token, 'PX', ARGV[3])
 local turn, buckets = redis.call('HGET', turns, chunk), redis.call('HGET', job, 'buckets')
-return {'ours', tonumber(turn), left(), tonumber(buckets)}
+return {'ours', tonumber(turn), tonumber(buckets)}
 """
 )
 
-# Then the key of the chunk's lease; chunk, turn, token, ttl (ms). Gives a word, and the items that have no outcome.
+# Then the key of the chunk's lease; chunk, turn, token, ttl (ms). Gives a word.
 RENEW = (
     _KEYS
     + """
 local lease = KEYS[8]
-if redis.call('HGET', turns, ARGV[1]) ~= ARGV[2] then return {'lost', 0} end
+if redis.call('HGET', turns, ARGV[1]) ~= ARGV[2] then return 'lost' end
 -- It may have run out while Redis was away: if nobody has had a turn since, it is still ours.
 local held = redis.call('GET', lease)
-if held and held ~= ARGV[3] then return {'lost', 0} end
+if held and held ~= ARGV[3] then return 'lost' end
 redis.call('SET', lease, ARGV[3], 'PX', ARGV[4])
-if redis.call('HGET', job, 'cancelled') then return {'cancelled', 0} end
-return {'ours', left()}
+return redis.call('HGET', job, 'cancelled') and 'cancelled' or 'ours'
 """
 )
 
@@ -186,6 +185,7 @@ return 1
 # Then a key of a bucket for each item; chunk, turn, and for each item what to do, its field and its record.
 # `M` marks it as about to be sent, and gives an empty text, or what stands in the way: `busy`, `done`, or its record.
 # `R` records its outcome; an empty one tells that it was not sent after all. Gives `lost` to a chunk that is another's.
+# At the end come the items of the job that have no outcome, and the chunks that are worked on.
 NOTE = (
     _KEYS
     + """
@@ -245,6 +245,8 @@ for i = 1, #KEYS - 7 do
     local what, name, text = ARGV[3 * i], ARGV[3 * i + 1], ARGV[3 * i + 2]
     answers[i] = (what == 'M' and mark or record)(KEYS[i + 7], name, text)
 end
+answers[#answers + 1] = left()
+answers[#answers + 1] = redis.call('HLEN', turns)
 return answers
 """
 )

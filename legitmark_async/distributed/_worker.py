@@ -169,7 +169,7 @@ class Worker:
     async def _end(self, lease: Lease) -> bool:
         ended = await lease.end("D")
         if ended:
-            _log.info("job %s: chunk %s is done, %d items left", lease.job, lease.chunk, lease.left)
+            _log.info("job %s: chunk %s is done", lease.job, lease.chunk)
         return ended
 
     async def _give_up(self, lease: Lease, why: Standing) -> float | None:
@@ -185,7 +185,7 @@ class Worker:
             raise LedgerError(f"job {lease.job}", "the worker is not open")
 
         async def open_books(caller: Caller) -> Books:
-            return LedgerBooks(lease, Desk(lease), caller, caller.clock())
+            return LedgerBooks(lease, Desk(lease), caller, caller.clock(), len(drafts))
 
         async with self._client.sr.create_many(drafts, journal=open_books) as run:
             async for _ in run:

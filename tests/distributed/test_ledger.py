@@ -58,7 +58,11 @@ class Desk:
         keys = [*self.keys.common, *(self.keys.bucket_of(name, 4) for _, name, _ in notes)]
         arguments = [lease.chunk, lease.turn, *(part for note in notes for part in note)]
         await self.ledger.run(_scripts.NOTE, keys, arguments, patience(1.0))
-        answers: Sequence[str] = await self.ledger.run(_scripts.NOTE, keys, arguments, patience(1.0))
+        told = await self.ledger.run(_scripts.NOTE, keys, arguments, patience(1.0))
+        answers: list[str]
+        *answers, left, active = told
+        assert left == (await self.job.progress()).left
+        assert active == await self.ledger.ask(lambda redis: redis.hlen(self.keys.common[2]), patience())
         return answers
 
     async def counts(self) -> dict[str, int]:

@@ -236,9 +236,21 @@ class TestShare:
 
         assert share.delay(NOW, BULK, "", 1, 0) == float("inf")
 
-        share.meet(share.group, share.report(NOW, {}, 0), [])
+        share.meet(share.group, share.report(NOW, {(BULK, ""): 1.0}, 0), [])
 
         assert share.delay(NOW, BULK, "", 1, 0) == 0
+
+    def test_surplus(self) -> None:
+        """Permits that nobody waits for any more are given back at the next meeting, the latest first."""
+        share = Share("a", group(), lambda: None)
+        permits = [Permit(number, BULK, "", NOW + number, NOW + 9, asks=False) for number in (2, 3, 4)]
+        share.meet(share.group, share.report(NOW, {(BULK, ""): 3.0}, 0), permits)
+
+        told = share.report(NOW, {(BULK, ""): 1.0}, 0)
+
+        assert [ended.number for ended in told.ended] == [4, 3]
+        assert told.held == 1
+        assert told.lines == ()
 
     def test_told_again(self) -> None:
         """If it isn't known whether a report arrived, the same is told again; what ended since waits for the next."""
