@@ -13,9 +13,16 @@ class Slots:
     """When the next request is due, if they are to leave in even steps."""
 
     _next_at: float = field(default=-math.inf, init=False)
+    _taken_at: float = field(default=-math.inf, init=False)
 
-    def wait(self, now: float) -> float:
-        """Return the seconds until the next slot."""
+    def wait(self, now: float, gap: float = math.inf) -> float:
+        """Return the seconds until the next slot.
+
+        Args:
+            now: The instant.
+            gap: The slot is no further than this behind the last one that was taken, however many left out of turn.
+        """
+        self._next_at = min(self._next_at, max(now, self._taken_at) + gap)
         return max(self._next_at - now, 0.0)
 
     def take(self, now: float, gap: float) -> None:
@@ -23,4 +30,4 @@ class Slots:
         credit = min(max(_CREDIT_SLOTS * gap, _SHORTEST_CREDIT), _LONGEST_CREDIT)
         # The first slot was not missed: there is nothing to make up for.
         due_at = max(self._next_at, now - credit) if self._next_at > -math.inf else now
-        self._next_at = due_at + gap
+        self._next_at, self._taken_at = due_at + gap, max(now, self._taken_at)

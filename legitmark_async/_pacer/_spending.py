@@ -12,8 +12,10 @@ from legitmark_async._pacer._slots import Slots
 from legitmark_async._pacer._turn import Lane, Turn
 from legitmark_async._pacer._uses import Uses
 
-# What doesn't fit at once is spread over this share of a window; where no reset is told it may end sooner than thought.
+# What doesn't fit at once is spread over this share of a window; where no reset is told that may end sooner.
 _SPREAD, _VAGUE_SPREAD = 0.9, 0.5
+# So long (s) a request may take to the server where much goes on: if it comes after the end, the next window counts it.
+_LATE = 0.4
 # Places come free as they were used, and none for so long a part of a window: so long interactive calls must get along.
 _GAP = 0.25
 # So often in a window it is looked again whether anything is left beside what is kept.
@@ -98,13 +100,12 @@ class Spending:
                 return min(_RECHECK * self.phase.period, self.turns_at - now)
         if lane is Lane.INTERACTIVE or backlog <= left:
             return self._at_once(now, in_flight)
-        return max(self._slots.wait(now), self._free_in(now, self._reserve.size(_GAP)))
+        return max(self._slots.wait(now, self._gap(now)), self._free_in(now, self._reserve.size(_GAP)))
 
     def take(self, turn: Turn) -> None:
         """Note that a request leaves."""
         now, left = turn.sent_at, self.budget.size - self.used
-        spread = _SPREAD if self.bounds is None else _VAGUE_SPREAD
-        self._slots.take(now, max(self.phase.start + spread * self.phase.period - now, 0.0) / max(left, 1))
+        self._slots.take(now, self._gap(now))
         if left <= 0:
             self._probe = turn.number
         elif self.refills_at_once is None and (ahead := self._free_in(now)) > 0:
@@ -149,6 +150,17 @@ class Spending:
 
     def hold_still(self) -> None:
         """A window has one trial, and that may be planned."""
+
+    @property
+    def _spread(self) -> float:
+        if self.bounds is not None:
+            return _VAGUE_SPREAD
+        return min(_SPREAD, max(1 - _LATE / self.phase.period, _VAGUE_SPREAD))
+
+    def _gap(self, now: float) -> float:
+        """Return the seconds between two, if what is left is spread over the rest of the window."""
+        left = max(self.budget.size - self.used, 1)
+        return max(self.phase.start + self._spread * self.phase.period - now, 0.0) / left
 
     @property
     def _tolerance(self) -> float:

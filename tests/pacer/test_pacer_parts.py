@@ -263,6 +263,18 @@ def test_slots(gap: float, at_once: int) -> None:
     assert slots.wait(now) == gap
 
 
+def test_slots_after_a_burst() -> None:
+    """Whatever left at once doesn't postpone the next slot: it is a gap behind the last of them."""
+    slots = Slots()
+    for _ in range(600):
+        slots.take(10.0, 0.003)
+
+    assert slots.wait(10.0, 0.004) == pytest.approx(0.004)
+    assert slots.wait(10.003, 0.004) == pytest.approx(0.001)
+    # Whoever looks at an earlier moment, as a plan does, learns nothing else.
+    assert slots.wait(9.0, 0.004) == pytest.approx(1.004)
+
+
 def reading(resets_at: float, sent_at: float, *, exact: bool = True) -> Reading:
     """Tell a reset of a limit of 100, by an answer to a request of an instant."""
     return Reading(100, 50, 50, resets_at, mark=resets_at + 1e6, exact=exact, sent_at=sent_at, now=sent_at)

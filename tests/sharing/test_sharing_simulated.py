@@ -165,7 +165,9 @@ def test_learned_by_the_last_run() -> None:
 
     scene = play(act, limits(), processes=2)
 
-    assert not [instant for instant in scene.server.refusals if 60.0 < instant < 64.0]
+    # In the next one it may be tried whether there is more.
+    assert not [instant for instant in scene.server.refusals if 60.0 < instant < 62.0]
+    assert len([instant for instant in scene.server.refusals if instant >= 62.0]) <= 1
 
 
 def test_limit_raised() -> None:
