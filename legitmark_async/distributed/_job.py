@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -179,6 +180,21 @@ class Job:
             await asyncio.sleep(poll)
         return progress
 
+    async def delete(self) -> None:
+        """Forget the job and all its items; what is still queued of it is sent no more.
+
+        Submitted again, also under the same id, its drafts would be created again.
+
+        Raises:
+            LedgerError: There is no such job, or Redis can't be reached.
+        """
+        buckets = int((await self._facts())["buckets"])
+        # The job itself first: whatever comes later finds none.
+        names = [*self._keys.common, self._keys.submitter, *map(self._keys.items, range(buckets))]
+        for first in range(0, len(names), _TOGETHER):
+            some = names[first : first + _TOGETHER]
+            await self.ledger.ask(partial(_unlink, some), patience())
+
     @property
     def _keys(self) -> Keys:
         return self.ledger.keys(self.id)
@@ -201,6 +217,10 @@ class Job:
 
         found: list[dict[str, str]] = await self.ledger.ask(ask, patience())
         return found
+
+
+def _unlink(names: list[str], redis: Any) -> Any:  # noqa: ANN401  # redis is an extra, and may not be there
+    return redis.unlink(*names)
 
 
 def check_layout(job: str, version: str | None) -> None:

@@ -10,6 +10,7 @@ from waiting import until
 
 from legitmark_async import ConfigurationError, Item, LedgerError, Legitmark, ServiceRequestDraft
 from legitmark_async.distributed import Job, Ledger, attach, rabbitmq_broker, submit_job
+from legitmark_async.distributed._ledger import patience
 from legitmark_async.journal import Status
 from legitmark_async.sandbox import Limits, Sandbox
 
@@ -146,6 +147,19 @@ async def test_cancelled(broker: Keeping, ledger: Ledger, sandbox: Sandbox, draf
     assert progress.cancelled
     assert (progress.created, progress.skipped) == (20, 280)
     assert sandbox.ledger.created == 20
+
+
+async def test_deleted(broker: Keeping, ledger: Ledger, drafts: Drafts) -> None:
+    """A job that is deleted leaves nothing behind."""
+    job = await submit_job(broker, drafts(30), ledger, job_id="deleted", chunk_size=10)
+    await job.wait(poll=0.05)
+
+    await job.delete()
+
+    with pytest.raises(LedgerError, match="there is no job 'deleted'"):
+        await job.progress()
+    left = await ledger.ask(lambda redis: redis.keys("*{deleted}*"), patience())
+    assert [name for name in left if ":lease:" not in name] == []
 
 
 async def test_submitted_twice_at_once(broker: Keeping, ledger: Ledger, drafts: Drafts, item: Item) -> None:
