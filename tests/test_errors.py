@@ -168,8 +168,8 @@ MAKERS: dict[type[LegitmarkError], tuple[Callable[[], LegitmarkError], str]] = {
     ),
     RecordError: (RecordError, "RecordError"),
     LedgerError: (
-        lambda: LedgerError("localhost:6379", "Redis refuses: no"),
-        "ledger, localhost:6379: Redis refuses: no",
+        lambda: LedgerError("ledger at localhost:6379", "Redis refuses: no"),
+        "ledger at localhost:6379: Redis refuses: no",
     ),
     OutcomeUnknownError: (
         lambda: OutcomeUnknownError("ITEM 1"),

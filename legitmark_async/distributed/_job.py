@@ -11,7 +11,7 @@ from attrs import frozen
 
 from legitmark_async.distributed import _scripts
 from legitmark_async.distributed._books import APART
-from legitmark_async.distributed._ledger import Keys, Ledger, patience
+from legitmark_async.distributed._ledger import Keys, Ledger, within
 from legitmark_async.distributed._messages import VERSION, decode_chunk
 from legitmark_async.distributed._records import STATUS, Record
 from legitmark_async.errors import LedgerError
@@ -152,7 +152,7 @@ class Job:
         """
         await self._facts()
         (*_, dead) = self._keys.common
-        found: dict[str, str] = await self.ledger.ask(lambda redis: redis.hgetall(dead), patience())
+        found: dict[str, str] = await self.ledger.ask(lambda redis: redis.hgetall(dead), within())
         return [_dead_letter(chunk, text) for chunk, text in found.items()]
 
     async def cancel(self) -> None:
@@ -165,7 +165,7 @@ class Job:
         """
         await self._facts()
         name = self._keys.common[0]
-        await self.ledger.ask(lambda redis: redis.hset(name, "cancelled", "1"), patience())
+        await self.ledger.ask(lambda redis: redis.hset(name, "cancelled", "1"), within())
 
     async def wait(self, *, poll: float = 1.0) -> JobProgress:
         """Wait until nothing is left to do.
@@ -193,7 +193,7 @@ class Job:
         names = [*self._keys.common, self._keys.submitter, *map(self._keys.items, range(buckets))]
         for first in range(0, len(names), _TOGETHER):
             some = names[first : first + _TOGETHER]
-            await self.ledger.ask(partial(_unlink, some), patience())
+            await self.ledger.ask(partial(_unlink, some), within())
 
     @property
     def _keys(self) -> Keys:
@@ -201,7 +201,7 @@ class Job:
 
     async def _facts(self) -> dict[str, str]:
         name = self._keys.common[0]
-        facts: dict[str, str] = await self.ledger.ask(lambda redis: redis.hgetall(name), patience())
+        facts: dict[str, str] = await self.ledger.ask(lambda redis: redis.hgetall(name), within())
         if not facts:
             raise LedgerError(self.ledger.where, f"there is no job {self.id!r}")
         check_layout(self.id, facts.get("version"))
@@ -215,7 +215,7 @@ class Job:
                 answers: list[dict[str, str]] = await pipeline.execute()
             return answers
 
-        found: list[dict[str, str]] = await self.ledger.ask(ask, patience())
+        found: list[dict[str, str]] = await self.ledger.ask(ask, within())
         return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from legitmark_async.distributed import _scripts
-from legitmark_async.distributed._ledger import PATIENCE, Ledger, patience
+from legitmark_async.distributed._ledger import PATIENCE, Ledger, within
 
 # A chunk whose workers have died so often is not tried again.
 CRASHES = 5
@@ -180,7 +180,7 @@ class Lease:
 
     async def _run(self, script: str, *arguments: object, seconds: float = PATIENCE) -> Any:  # noqa: ANN401  # as it has it
         keys = self.ledger.keys(self.job)
-        return await self.ledger.run(script, [*keys.common, keys.lease(self.chunk)], arguments, patience(seconds))
+        return await self.ledger.run(script, [*keys.common, keys.lease(self.chunk)], arguments, within(seconds))
 
 
 def _ms(seconds: float) -> int:

@@ -86,9 +86,10 @@ class Ledger:
 
     @property
     def where(self) -> str:
-        """The server, without a password."""
+        """Which ledger it is, in words, without a password."""
         parts = urlsplit(self.url)
-        return parts.path if parts.scheme == "unix" else parts.netloc.rpartition("@")[2]
+        server = parts.path if parts.scheme == "unix" else parts.netloc.rpartition("@")[2]
+        return f"ledger at {server}"
 
     def keys(self, job: str) -> Keys:
         """Return the names of what is kept of a job."""
@@ -143,7 +144,7 @@ class Ledger:
         return known
 
 
-def patience(seconds: float = PATIENCE) -> Patience:
+def within(seconds: float = PATIENCE) -> Patience:
     """Return what goes on for so long."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds

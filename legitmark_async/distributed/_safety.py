@@ -16,7 +16,7 @@ async def warn_of_losses(ledger: Ledger, going_on: Patience) -> None:
         LedgerError: Redis can't be reached.
     """
     for problem in await _problems(ledger, going_on):
-        _log.warning("ledger, %s: %s", ledger.where, problem)
+        _log.warning("%s: %s", ledger.where, problem)
 
 
 async def _problems(ledger: Ledger, going_on: Patience) -> list[str]:

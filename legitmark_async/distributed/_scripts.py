@@ -100,7 +100,15 @@ SEAL = (
     + """
 if redis.call('HGET', job, 'submitter') ~= ARGV[1] then return 0 end
 redis.call('HSET', job, 'sealed', '1')
-redis.call('DEL', KEYS[8])
+return 1
+"""
+)
+
+# Then the key of who submits; token.
+LEAVE = (
+    _KEYS
+    + """
+if redis.call('GET', KEYS[8]) == ARGV[1] then redis.call('DEL', KEYS[8]) end
 return 1
 """
 )

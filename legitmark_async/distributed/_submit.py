@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from attrs import define, field
@@ -14,7 +15,7 @@ from taskiq.kicker import AsyncKicker
 from legitmark_async.bulk import Drafts, each_draft
 from legitmark_async.distributed import _scripts
 from legitmark_async.distributed._job import Job, check_layout
-from legitmark_async.distributed._ledger import Ledger, patience
+from legitmark_async.distributed._ledger import PATIENCE, Ledger, within
 from legitmark_async.distributed._messages import VERSION, encode_chunk
 from legitmark_async.distributed._safety import warn_of_losses
 from legitmark_async.distributed._tasks import TASK
@@ -44,6 +45,7 @@ async def submit_job(  # noqa: PLR0913  # one keyword for each thing there is to
     chunk_size: int = 100,
     total: int | None = None,
     replace: bool = False,
+    patience: float = PATIENCE,
     labels: Mapping[str, str] | None = None,
 ) -> Job:
     """Give drafts to workers on many machines, which create a service request from each.
@@ -66,6 +68,7 @@ async def submit_job(  # noqa: PLR0913  # one keyword for each thing there is to
         total: How many drafts there are, if it is known: the ledger takes less memory then.
         replace: Whether these drafts stand for all that is still queued under this id: if the broker has lost messages.
             Messages that it has not lost are then passed over.
+        patience: Seconds for which Redis and the broker are waited for, each time, if they can't be reached.
         labels: Further labels of the messages, such as `{"queue_name": "legitmark"}` for a broker of several queues.
 
     Returns:
@@ -73,8 +76,7 @@ async def submit_job(  # noqa: PLR0913  # one keyword for each thing there is to
 
     Raises:
         ConfigurationError: An option is wrong.
-        LedgerError: Redis can't be reached; or another process is submitting this job.
-        ConnectionError: The broker can't be reached.
+        LedgerError: Redis or the broker can't be reached; or another process is submitting this job.
     """
     if job_id is not None and not _ID.fullmatch(job_id):
         raise ConfigurationError(
@@ -82,11 +84,14 @@ async def submit_job(  # noqa: PLR0913  # one keyword for each thing there is to
         )
     job_id = job_id or f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
     size = checked_count("chunk_size", chunk_size)
-    await warn_of_losses(ledger, patience())
-    submission = _Submission(broker, ledger, job_id, {"ack_type": "when_saved", **(labels or {})})
+    await warn_of_losses(ledger, within(patience))
+    submission = _Submission(broker, ledger, job_id, patience, {"ack_type": "when_saved", **(labels or {})})
     await submission.begin(total, replace=replace)
-    await submission.send(_chunks(drafts, size))
-    await submission.seal()
+    try:
+        await submission.send(_chunks(drafts, size))
+        await submission.seal()
+    finally:
+        await submission.leave()
     return Job(job_id, ledger)
 
 
@@ -110,13 +115,14 @@ class _Submission:
     broker: AsyncBroker
     ledger: Ledger
     job: str
+    patience: float
     labels: Mapping[str, Any]
     number: int = field(default=0, init=False)
     _token: str = field(factory=lambda: secrets.token_hex(8), init=False)
 
     async def begin(self, total: int | None, *, replace: bool) -> None:
         name = self.ledger.keys(self.job).common[0]
-        version = await self.ledger.ask(lambda redis: redis.hget(name, "version"), patience())
+        version = await self.ledger.ask(lambda redis: redis.hget(name, "version"), within(self.patience))
         if version is not None:
             check_layout(self.job, version)
         buckets = _BUCKETS if total is None else max(total // _BUCKET, 1)
@@ -159,12 +165,17 @@ class _Submission:
         if not await self._run(_scripts.SEAL):
             raise self._taken()
 
+    async def leave(self) -> None:
+        """Let others submit the job, if this one does no more."""
+        with suppress(LedgerError):  # they may after a while anyway
+            await self._run(_scripts.LEAVE)
+
     async def _send(self, chunk: str, drafts: list[ServiceRequestDraft]) -> None:
         # First the ledger: a worker may have the message before its sender knows that it was sent.
         if not await self._run(_scripts.ADD, _ms(_HOLD), chunk, len(drafts)):
             raise self._taken()
         kicker: AsyncKicker[Any, Any] = AsyncKicker(TASK, self.broker, dict(self.labels))
-        text, going_on = encode_chunk(drafts), patience()
+        text, going_on = encode_chunk(drafts), within(self.patience)
         while True:
             try:
                 await kicker.kiq(self.job, chunk, VERSION, text)
@@ -172,7 +183,8 @@ class _Submission:
                 # It may have arrived: the ledger lets no chunk be done twice.
                 if not going_on():
                     cause = error.__cause__ or error
-                    raise ConnectionError(f"the broker can't be reached: {type(cause).__name__}: {cause}") from error
+                    problem = f"the broker can't be reached: {type(cause).__name__}: {cause}"
+                    raise LedgerError(f"job {self.job}", problem) from error
             else:
                 return
             await asyncio.sleep(_PAUSE)
@@ -182,7 +194,9 @@ class _Submission:
 
     async def _run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401  # as the script has it
         keys = self.ledger.keys(self.job)
-        return await self.ledger.run(script, [*keys.common, keys.submitter], [self._token, *arguments], patience())
+        return await self.ledger.run(
+            script, [*keys.common, keys.submitter], [self._token, *arguments], within(self.patience)
+        )
 
 
 def _ms(seconds: float) -> int:

@@ -14,7 +14,7 @@ from legitmark_async.client import Legitmark
 from legitmark_async.distributed._books import LedgerBooks
 from legitmark_async.distributed._desk import Desk
 from legitmark_async.distributed._lease import CRASHES, Lease, Rhythm, Standing
-from legitmark_async.distributed._ledger import Ledger, patience
+from legitmark_async.distributed._ledger import Ledger, within
 from legitmark_async.distributed._messages import decode_chunk
 from legitmark_async.distributed._safety import warn_of_losses
 from legitmark_async.errors import LedgerError
@@ -50,7 +50,7 @@ class Worker:
             LedgerError: Redis can't be reached.
         """
         self._stopping = False
-        await warn_of_losses(self.ledger, patience())
+        await warn_of_losses(self.ledger, within())
         self._client = await self.make_client().__aenter__()
 
     async def stop(self) -> None:
@@ -122,7 +122,7 @@ class Worker:
                 return self.rhythm.key_pause
             case Standing.GONE:
                 _log.error(
-                    "job %s: the ledger at %s doesn't know chunk %s any more, so nothing of it is sent; submit the job "
+                    "job %s: the %s doesn't know chunk %s any more, so nothing of it is sent; submit the job "
                     "again under the same id, and look for its items before",
                     *(lease.job, lease.ledger.where, lease.chunk),
                 )

@@ -21,7 +21,7 @@ LegitmarkError                      retryable, attempts, request_id, maybe_proce
 ├── WorkflowError                   an item that got stuck on its way to its verdict
 ├── RecordError                     what a bulk run does can't be noted or read
 │   ├── JournalError                in its journal
-│   └── LedgerError                 in the ledger of jobs for many machines
+│   └── LedgerError                 of a job for many machines, in its ledger
 └── WebhookError
     ├── SignatureError              not from Legitmark, or too old
     └── UnreadableEventError        no event

@@ -101,10 +101,10 @@ class RecordError(LegitmarkError):
 
 
 class LedgerError(RecordError):
-    """The ledger of jobs that many machines work on can't be used, or has no such job.
+    """Something is wrong with a job that many machines work on, or with the ledger that it is kept in.
 
     Attributes:
-        where: Its server, or the job.
+        where: The ledger, the job, or a message of it.
         problem: What is wrong, and what to do.
     """
 
@@ -114,7 +114,7 @@ class LedgerError(RecordError):
         self.problem = problem
 
     def _sentence(self) -> str:
-        return f"ledger, {self.where}: {self.problem}"
+        return f"{self.where}: {self.problem}"
 
 
 class JournalError(RecordError):

@@ -28,7 +28,7 @@ from race import Track, obey, ratio, say, together, worker  # type: ignore[impor
 
 from legitmark_async import Item, ServiceRequestDraft
 from legitmark_async.distributed import Job, Ledger, _scripts, rabbitmq_broker, submit_job
-from legitmark_async.distributed._ledger import patience
+from legitmark_async.distributed._ledger import within
 from legitmark_async.distributed._records import Record, digest_text
 from legitmark_async.sandbox import Limits
 
@@ -165,7 +165,7 @@ async def memory(there: Servers, asked: argparse.Namespace) -> dict[str, Any]:
 async def enter_outcomes(ledger: Ledger, job: Job, items: int) -> None:
     """Enter an outcome for each item, by the script that workers use, as fast as Redis takes them."""
     keys = ledger.keys(job.id)
-    buckets = int(await ledger.ask(lambda redis: redis.hget(keys.common[0], "buckets"), patience()))
+    buckets = int(await ledger.ask(lambda redis: redis.hget(keys.common[0], "buckets"), within()))
     slots = asyncio.Semaphore(8)
 
     async def enter(number: int) -> None:
@@ -178,7 +178,7 @@ async def enter_outcomes(ledger: Ledger, job: Job, items: int) -> None:
             arguments += ("R", draft.reference_id, record.encode())
             names.append(keys.bucket_of(draft.reference_id, buckets))
         async with slots:
-            await ledger.run(_scripts.NOTE, [*keys.common, *names], arguments, patience())
+            await ledger.run(_scripts.NOTE, [*keys.common, *names], arguments, within())
 
     async with asyncio.TaskGroup() as group:
         for number in range(math.ceil(items / BATCH)):
@@ -194,7 +194,7 @@ def drafts_from(first: int, count: int) -> Iterator[ServiceRequestDraft]:
 
 async def used(ledger: Ledger) -> int:
     """Return the bytes that Redis uses."""
-    told = await ledger.ask(lambda redis: redis.info("memory"), patience())
+    told = await ledger.ask(lambda redis: redis.info("memory"), within())
     return int(told["used_memory"])
 
 

@@ -10,7 +10,7 @@ from waiting import until
 
 from legitmark_async import ConfigurationError, Item, LedgerError, Legitmark, ServiceRequestDraft
 from legitmark_async.distributed import Job, Ledger, attach, rabbitmq_broker, submit_job
-from legitmark_async.distributed._ledger import patience
+from legitmark_async.distributed._ledger import within
 from legitmark_async.journal import Status
 from legitmark_async.sandbox import Limits, Sandbox
 
@@ -135,6 +135,20 @@ async def test_broker_is_away(broker: Keeping, ledger: Ledger, drafts: Drafts) -
     assert (progress.created, len(broker.messages)) == (20, 2)
 
 
+async def test_broker_stays_away(broker: Keeping, ledger: Ledger, drafts: Drafts) -> None:
+    """A broker that stays away is told, and the job is left open: submitted again it is done."""
+    broker.refuses = True
+    with pytest.raises(LedgerError, match="job away: the broker can't be reached: OSError: no route to host"):
+        await submit_job(broker, drafts(20), ledger, job_id="away", patience=0.2)
+    assert not (await Job("away", ledger).progress()).sealed
+    broker.refuses = False
+
+    job = await submit_job(broker, drafts(20), ledger, job_id="away")
+
+    progress = await job.wait(poll=0.05)
+    assert (progress.items, progress.created) == (20, 20)
+
+
 async def test_cancelled(broker: Keeping, ledger: Ledger, sandbox: Sandbox, drafts: Drafts) -> None:
     """A job that is cancelled ends, and tells what was created and what was not."""
     sandbox.set_limits(Limits(partner=20, window=60.0))
@@ -158,7 +172,7 @@ async def test_deleted(broker: Keeping, ledger: Ledger, drafts: Drafts) -> None:
 
     with pytest.raises(LedgerError, match="there is no job 'deleted'"):
         await job.progress()
-    left = await ledger.ask(lambda redis: redis.keys("*{deleted}*"), patience())
+    left = await ledger.ask(lambda redis: redis.keys("*{deleted}*"), within())
     assert [name for name in left if ":lease:" not in name] == []
 
 

@@ -14,7 +14,7 @@ from local_servers import RedisServer
 from legitmark_async import ConfigurationError, LedgerError
 from legitmark_async.distributed import Job, Ledger, _scripts
 from legitmark_async.distributed._lease import CRASHES, Lease, Standing
-from legitmark_async.distributed._ledger import patience
+from legitmark_async.distributed._ledger import within
 from legitmark_async.distributed._records import Record
 from legitmark_async.distributed._safety import warn_of_losses
 
@@ -30,8 +30,8 @@ class Desk:
     async def run(self, script: str, key: str, *arguments: object) -> object:
         """Run a script twice, as if the first answer was lost, and return the second."""
         keys = [*self.keys.common, key]
-        await self.ledger.run(script, keys, arguments, patience(1.0))
-        return await self.ledger.run(script, keys, arguments, patience(1.0))
+        await self.ledger.run(script, keys, arguments, within(1.0))
+        return await self.ledger.run(script, keys, arguments, within(1.0))
 
     async def submit(self, who: str = "me", *, replace: bool = False) -> object:
         """Begin a submission."""
@@ -45,7 +45,9 @@ class Desk:
 
     async def seal(self, who: str = "me") -> object:
         """End a submission."""
-        return await self.run(_scripts.SEAL, self.keys.submitter, who)
+        sealed = await self.run(_scripts.SEAL, self.keys.submitter, who)
+        await self.run(_scripts.LEAVE, self.keys.submitter, who)
+        return sealed
 
     async def begin(self, chunk: str) -> Lease:
         """Take a chunk."""
@@ -57,12 +59,12 @@ class Desk:
         """Hand notes over, twice."""
         keys = [*self.keys.common, *(self.keys.bucket_of(name, 4) for _, name, _ in notes)]
         arguments = [lease.chunk, lease.turn, *(part for note in notes for part in note)]
-        await self.ledger.run(_scripts.NOTE, keys, arguments, patience(1.0))
-        told = await self.ledger.run(_scripts.NOTE, keys, arguments, patience(1.0))
+        await self.ledger.run(_scripts.NOTE, keys, arguments, within(1.0))
+        told = await self.ledger.run(_scripts.NOTE, keys, arguments, within(1.0))
         answers: list[str]
         *answers, left, active = told
         assert left == (await self.job.progress()).left
-        assert active == await self.ledger.ask(lambda redis: redis.hlen(self.keys.common[2]), patience())
+        assert active == await self.ledger.ask(lambda redis: redis.hlen(self.keys.common[2]), within())
         return answers
 
     async def counts(self) -> dict[str, int]:
@@ -114,10 +116,10 @@ async def test_one_has_a_chunk(desk: Desk) -> None:
 async def test_lease_that_ran_out(desk: Desk) -> None:
     """A lease that ran out while Redis was away is still there, unless another had a turn since."""
     lease = await desk.begin("1-1")
-    await desk.ledger.ask(lambda redis: redis.delete(desk.keys.lease("1-1")), patience())
+    await desk.ledger.ask(lambda redis: redis.delete(desk.keys.lease("1-1")), within())
 
     assert await lease._renew() is Standing.OURS
-    await desk.ledger.ask(lambda redis: redis.delete(desk.keys.lease("1-1")), patience())
+    await desk.ledger.ask(lambda redis: redis.delete(desk.keys.lease("1-1")), within())
     await desk.begin("1-1")
 
     assert await lease._renew() is Standing.LOST
@@ -155,7 +157,7 @@ async def test_doubt_outlives_turns(desk: Desk) -> None:
     first = await desk.begin("1-1")
     await desk.note(first, ("M", "A", sent(first)))
     for _ in range(2):
-        await desk.ledger.ask(lambda redis: redis.delete(desk.keys.lease("1-1")), patience())
+        await desk.ledger.ask(lambda redis: redis.delete(desk.keys.lease("1-1")), within())
         later = await desk.begin("1-1")
         (told,) = await desk.note(later, ("M", "A", sent(later)))
         assert Record.decode(told).not_before == 1.8e9
@@ -175,7 +177,7 @@ async def test_created_is_the_last_word(desk: Desk) -> None:
     """What is created stays so, whoever says what; and it is believed of a worker that has lost its chunk."""
     first = await desk.begin("1-1")
     await desk.note(first, ("M", "A", sent(first)))
-    await desk.ledger.ask(lambda redis: redis.delete(desk.keys.lease("1-1")), patience())
+    await desk.ledger.ask(lambda redis: redis.delete(desk.keys.lease("1-1")), within())
     second = await desk.begin("1-1")
     await desk.note(second, ("M", "A", sent(second)))
 
@@ -227,7 +229,7 @@ async def test_interrupted_submission(ledger: Ledger) -> None:
         await desk.add(chunk, 2, "first")
     begun = await desk.begin("1-1")
     assert (await desk.submit("second"))[0] == 0  # type: ignore[index]  # it is a list
-    await ledger.ask(lambda redis: redis.delete(desk.keys.submitter), patience())
+    await ledger.ask(lambda redis: redis.delete(desk.keys.submitter), within())
 
     assert await desk.submit("second") == [2, 4]
 
@@ -246,7 +248,7 @@ async def test_replaced(desk: Desk) -> None:
     dead, alive = await desk.begin("1-1"), await desk.begin("1-2")
     await desk.note(dead, ("M", "A", sent(dead)), ("M", "B", sent(dead)))
     await desk.note(dead, ("R", "A", done(dead, "C")))
-    await desk.ledger.ask(lambda redis: redis.delete(desk.keys.lease("1-1")), patience())
+    await desk.ledger.ask(lambda redis: redis.delete(desk.keys.lease("1-1")), within())
 
     await desk.submit("again", replace=True)
 
@@ -319,7 +321,7 @@ async def test_forgotten(desk: Desk) -> None:
 
 async def test_another_release(desk: Desk, ledger: Ledger) -> None:
     """A job that another release keeps in its own way is not touched."""
-    await ledger.ask(lambda redis: redis.hset(desk.keys.common[0], "version", "2"), patience())
+    await ledger.ask(lambda redis: redis.hset(desk.keys.common[0], "version", "2"), within())
 
     assert await Lease(ledger, desk.job.id, "1-1").begin() is Standing.FOREIGN
     with pytest.raises(LedgerError, match="another release keeps it, in version 2"):
@@ -339,8 +341,8 @@ async def test_no_redis(redis: RedisServer) -> None:
     nowhere = RedisServer(redis.folder)
     ledger = Ledger(nowhere.url.replace("redis://", "redis://:s3cret@"))
 
-    with pytest.raises(LedgerError, match=f"ledger, 127.0.0.1:{nowhere.port}: Redis can't be reached") as raised:
-        await ledger.ask(lambda redis: redis.ping(), patience(0.1))
+    with pytest.raises(LedgerError, match=f"ledger at 127.0.0.1:{nowhere.port}: Redis can't be reached") as raised:
+        await ledger.ask(lambda redis: redis.ping(), within(0.1))
 
     assert "s3cret" not in f"{raised.value}{ledger!r}"
     await ledger.aclose()
@@ -349,7 +351,7 @@ async def test_no_redis(redis: RedisServer) -> None:
 async def test_redis_refuses(ledger: Ledger) -> None:
     """What Redis refuses is not tried again."""
     with pytest.raises(LedgerError, match=r"Redis refuses: .*unknown command"):
-        await ledger.ask(lambda redis: redis.execute_command("NONSENSE"), patience())
+        await ledger.ask(lambda redis: redis.execute_command("NONSENSE"), within())
 
 
 def test_url() -> None:
@@ -380,12 +382,12 @@ async def test_safety(
 
     async def configure(wanted: dict[str, str]) -> None:
         for setting in wanted.items():
-            await ledger.ask(partial(set_it, *setting), patience())
+            await ledger.ask(partial(set_it, *setting), within())
 
     await configure(settings)
     try:
         with caplog.at_level(logging.WARNING, "legitmark_async"):
-            await warn_of_losses(ledger, patience())
+            await warn_of_losses(ledger, within())
     finally:
         await configure(usual)
 

@@ -16,7 +16,7 @@ from waiting import until
 from legitmark_async import ConfigurationError, Item, Legitmark, RetryPolicy, ServiceRequestDraft
 from legitmark_async.distributed import Job, Ledger, _scripts
 from legitmark_async.distributed._lease import CRASHES, Rhythm
-from legitmark_async.distributed._ledger import patience
+from legitmark_async.distributed._ledger import within
 from legitmark_async.distributed._messages import VERSION, encode_chunk
 from legitmark_async.distributed._records import Record
 from legitmark_async.distributed._worker import Worker
@@ -59,7 +59,7 @@ class Scene:
             (_scripts.ADD, (30_000, f"1-{self.chunks + 1}", count)),
             (_scripts.SEAL, ()),
         ):
-            await self.ledger.run(script, [*keys.common, keys.submitter], ["me", *arguments], patience())
+            await self.ledger.run(script, [*keys.common, keys.submitter], ["me", *arguments], within())
         self.chunks += 1
         return f"1-{self.chunks}"
 
@@ -225,7 +225,7 @@ async def test_unreadable(scene: Scene, worker: Worker) -> None:
     await worker.work(scene.job.id, number, VERSION + 1, "[]")
 
     (letter,) = await scene.job.dead_letters()
-    assert letter.cause == f"ledger, message: is of version 2, and this worker reads {VERSION}: update the older side"
+    assert letter.cause == f"message: is of version 2, and this worker reads {VERSION}: update the older side"
     progress = await scene.job.progress()
     assert (progress.dead, progress.left, progress.dead_letters, progress.finished) == (3, 0, 1, True)
 
@@ -296,7 +296,7 @@ async def test_unknown(scene: Scene, ledger: Ledger, drafts: Drafts) -> None:
     keys = ledger.keys(scene.job.id)
     for draft in chunk:
         name = keys.bucket_of(draft.reference_id, 4)
-        text = await ledger.ask(partial(hget, name, draft.reference_id), patience())
+        text = await ledger.ask(partial(hget, name, draft.reference_id), within())
         assert -1.0 <= Record.decode(text).not_before - marked_at <= 1.0
 
     scene.sandbox.latency = 0.0
