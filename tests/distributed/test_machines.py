@@ -87,3 +87,20 @@ async def test_rabbit_is_killed(
 
         await check_complete(job, sandbox, 3000)
         assert workers.end() == 0
+
+
+async def test_workers_are_stopped(drafts: Drafts, broker: AsyncBroker, ledger: Ledger, work: Work) -> None:
+    """Workers that are asked to end in the middle give back what they have, and others go on with it at once."""
+    async with Sandbox(limits=Limits(partner=200, window=2.0), latency=0.02) as sandbox:
+        workers = work(sandbox, "--processes", "2")
+        job = await submit_job(broker, drafts(3000), ledger)
+        await reached(job, 300)
+        assert await asyncio.to_thread(workers.end) == 0
+        created = sandbox.ledger.created
+        assert created < 3000
+        assert (await job.progress()).created == created
+        sandbox.set_limits(Limits(partner=0))
+
+        others = work(sandbox, "--processes", "2")
+        await check_complete(job, sandbox, 3000)
+        assert await asyncio.to_thread(others.end) == 0
