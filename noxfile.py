@@ -65,22 +65,30 @@ def _wheel(session: nox.Session) -> str:
 
 @nox.session(python=TESTED)
 def tests(session: nox.Session) -> None:
-    """Run the tests against the built wheel, on the oldest Python without speed-ups, on the newest with coverage.
+    """Run the tests against the built wheel, on the oldest Python without speed-ups.
 
     The slowest few run on the newest alone. Asyncio's debug mode, which doubles the work, is for those in between, if
     there are any.
     """
-    extras = "cli,distributed" if session.python == TESTED[0] else "cli,distributed,speed"
+    between = TESTED[1:-1]
+    quick = () if session.python == TESTED[-1] else ("-m", "not slow")
+    debug = not between or session.python in between
+    _test(session, *quick, "-o", f"asyncio_debug={str(debug).lower()}", speed=session.python != TESTED[0])
+
+
+@nox.session(python=TESTED[-1:], default=False)
+def coverage(session: nox.Session) -> None:
+    """Run the tests on the newest Python, and tell which branches none of them takes."""
+    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
+    _test(session, "-o", "asyncio_debug=false", "--cov", "--cov-report=term", speed=True)
+
+
+def _test(session: nox.Session, *options: str, speed: bool) -> None:
+    extras = "cli,distributed,speed" if speed else "cli,distributed"
     _install(session, "test", package=f"{_wheel(session)}[{extras}]")
     # In a flat layout the tests would import the working tree, not the wheel.
     session.env["PYTHONSAFEPATH"] = "1"
-    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
-    coverage = ("--cov", "--cov-report=term") if session.python == TESTED[-1] else ()
-    quick = () if session.python == TESTED[-1] else ("-m", "not slow")
-    between = TESTED[1:-1]
-    debug = not between or session.python in between
-    options = (*quick, "-o", f"asyncio_debug={str(debug).lower()}")
-    session.run("pytest", "--durations=20", *options, *coverage, *session.posargs)
+    session.run("pytest", "--durations=20", *options, *session.posargs)
 
 
 @nox.session

@@ -505,6 +505,7 @@ async def test_unauthenticated(drafts: Drafts) -> None:
     assert not any(isinstance(outcome, Failed) and isinstance(outcome.error, AuthenticationError) for outcome in seen)
 
 
+@pytest.mark.slow
 def test_memory_of_a_long_run() -> None:
     """The memory of a run doesn't grow with its length, but for the references it has seen."""
     script = Path(__file__).parent / "benchmarks" / "memory.py"

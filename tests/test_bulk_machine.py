@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+import pytest
 from attrs import define, field
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -434,4 +435,4 @@ BulkMachine.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],  # threads and files take their time
 )
-TestBulkMachine = BulkMachine.TestCase
+TestBulkMachine = pytest.mark.slow(BulkMachine.TestCase)
