@@ -54,7 +54,7 @@ def worker(*, amqp: AmqpUrl = None, redis: RedisUrl = None, options: WorkerOptio
         complain(error)
         return WRONG_USAGE
     from taskiq.cli.worker.args import WorkerArgs  # noqa: PLC0415  # the same
-    from taskiq.cli.worker.run import run_worker  # noqa: PLC0415
+    from taskiq.cli.worker.run import run_worker  # noqa: PLC0415  # the same
 
     # It tells of each message otherwise.
     logging.getLogger("taskiq.receiver.receiver").setLevel(logging.WARNING)
