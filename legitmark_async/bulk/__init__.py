@@ -3,7 +3,7 @@
 from legitmark_async.bulk._books import Books, Load, Opener
 from legitmark_async.bulk._drafts import Drafts, Source, each_draft, faulty_draft
 from legitmark_async.bulk._job import Job
-from legitmark_async.bulk._journal_books import cause_of, journal_books, plain_text
+from legitmark_async.bulk._journal_books import cause_of, changed_error, journal_books, plain_text
 from legitmark_async.bulk._options import RunOptions
 from legitmark_async.bulk._outcomes import (
     BY_EARLIER_RUNS,
@@ -53,6 +53,7 @@ __all__ = [
     "Tally",
     "Unknown",
     "cause_of",
+    "changed_error",
     "each_draft",
     "faulty_draft",
     "is_of_the_key",

@@ -195,13 +195,7 @@ class JournalBooks:
 
     async def _complaint(self, draft: ServiceRequestDraft, number: int) -> ConfigurationError:
         _, uuid, *_ = await self.journal.lookup(number)
-        what = "it was sent" if uuid is None else f"service request {uuid} was created from it"
-        where = "" if draft.origin is None else f"{draft.origin}: "
-        return ConfigurationError(
-            f"{where}the draft of {draft.reference_id!r} is not what it was when {what}; give it another reference_id "
-            "to create it as it is now",
-            problems=["reference_id: its draft has changed since it was sent"],
-        )
+        return changed_error(draft, uuid)
 
     async def _mark(self, draft: ServiceRequestDraft, digest: int, number: int) -> None:
         """Note that a draft is about to be sent."""
@@ -226,6 +220,17 @@ class JournalBooks:
         job.state.not_before = wall - _DAY if offset is None else wall + offset
         # It may have left much later than it was marked, but not after the end of its run.
         job.state.suspect(Doubt(self.opened_at))
+
+
+def changed_error(draft: ServiceRequestDraft, uuid: str | None) -> ConfigurationError:
+    """Return the error of a draft that isn't what it was when it was sent, or when the service request was created."""
+    what = "it was sent" if uuid is None else f"service request {uuid} was created from it"
+    where = "" if draft.origin is None else f"{draft.origin}: "
+    return ConfigurationError(
+        f"{where}the draft of {draft.reference_id!r} is not what it was when {what}; give it another reference_id "
+        "to create it as it is now",
+        problems=["reference_id: its draft has changed since it was sent"],
+    )
 
 
 def cause_of(error: LegitmarkError) -> str:

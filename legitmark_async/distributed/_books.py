@@ -18,13 +18,14 @@ from legitmark_async.bulk import (
     Tally,
     Unknown,
     cause_of,
+    changed_error,
     is_of_the_key,
     plain_text,
 )
 from legitmark_async.distributed._desk import Desk
 from legitmark_async.distributed._lease import Lease
 from legitmark_async.distributed._records import Record, digest_text
-from legitmark_async.errors import ConfigurationError, LedgerError, LegitmarkError
+from legitmark_async.errors import LedgerError, LegitmarkError
 from legitmark_async.journal import Promise, State
 from legitmark_async.models import ServiceRequestDraft
 
@@ -83,7 +84,7 @@ class LedgerBooks:
     def _recall(self, job: Job, known: Record, mark: Record) -> Outcome | None:
         """Return the outcome of an item that the ledger knows, or let it be looked for first."""
         if known.digest != mark.digest:
-            return Failed(job.draft, _complaint(job.draft, known))
+            return Failed(job.draft, changed_error(job.draft, known.uuid or None))
         if known.state == "C":
             return Skipped(job.draft, DONE_BEFORE)
         # It may have been sent, by an earlier turn or in an earlier submission.
@@ -153,13 +154,3 @@ def _told(draft: ServiceRequestDraft, error: LegitmarkError) -> dict[str, object
     if isinstance(row := draft.origin, Row):
         told |= {"file": plain_text(row.file), "line": row.line, "extra": dict(row.extra)}
     return told
-
-
-def _complaint(draft: ServiceRequestDraft, known: Record) -> ConfigurationError:
-    what = f"service request {known.uuid} was created from it" if known.state == "C" else "it was sent"
-    where = "" if draft.origin is None else f"{draft.origin}: "
-    return ConfigurationError(
-        f"{where}the draft of {draft.reference_id!r} is not what it was when {what}; give it another reference_id to "
-        "create it as it is now",
-        problems=["reference_id: its draft has changed since it was sent"],
-    )

@@ -15,11 +15,10 @@ from legitmark_async.distributed._ledger import Keys, Ledger, within
 from legitmark_async.distributed._messages import VERSION, decode_chunk
 from legitmark_async.distributed._records import STATUS, Record
 from legitmark_async.errors import LedgerError
-from legitmark_async.journal import Entry, Status
+from legitmark_async.journal import NO_OUTCOME, Entry, Status
 
 # Buckets that are read at once.
 _TOGETHER = 100
-_NO_OUTCOME = "it was sent, and no outcome was recorded"
 
 
 @frozen(kw_only=True)
@@ -238,7 +237,7 @@ def _entry(name: str, record: Record) -> Entry:
     apart = name.startswith(APART)
     error, cause = told.get("error"), told.get("cause")
     if record.state == "S":
-        error = cause = _NO_OUTCOME
+        error = cause = NO_OUTCOME
     return Entry(
         reference_id=told.get("reference", "") if apart else name,
         status=STATUS[record.state],

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from legitmark_async.distributed import _scripts
-from legitmark_async.distributed._ledger import PATIENCE, Ledger, within
+from legitmark_async.distributed._ledger import Ledger, Patience, milliseconds, within
 
 # A chunk whose workers have died so often is not tried again.
 CRASHES = 5
@@ -103,7 +103,7 @@ class Lease:
         while True:
             asked_at = asyncio.get_running_loop().time()
             word, *told = await self._run(
-                _scripts.BEGIN, self.chunk, self._token, _ms(self.rhythm.term), CRASHES, _scripts.LAYOUT
+                _scripts.BEGIN, self.chunk, self._token, milliseconds(self.rhythm.term), CRASHES, _scripts.LAYOUT
             )
             standing = Standing(word)
             if standing is not Standing.HELD:
@@ -151,7 +151,7 @@ class Lease:
         Raises:
             LedgerError: Redis can't be reached.
         """
-        await self._run(_scripts.RELEASE, self._token, self.chunk, cause, seconds=_RELEASE)
+        await self._run(_scripts.RELEASE, self._token, self.chunk, cause, going_on=within(_RELEASE))
 
     async def _beat(self, lost: Callable[[Standing], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -168,20 +168,12 @@ class Lease:
         """Give a sign of life; while Redis is away, again and again as long as the right lasts."""
         try:
             async with asyncio.timeout_at(self._until):
-                word: str = await self.ledger.run(
-                    _scripts.RENEW,
-                    [*self.ledger.keys(self.job).common, self.ledger.keys(self.job).lease(self.chunk)],
-                    [self.chunk, self.turn, self._token, _ms(self.rhythm.term)],
-                    lambda: self.lasts,
-                )
+                arguments = (self.chunk, self.turn, self._token, milliseconds(self.rhythm.term))
+                word: str = await self._run(_scripts.RENEW, *arguments, going_on=lambda: self.lasts)
         except Exception:  # noqa: BLE001  # whatever it was, nobody can tell whose it is
             return Standing.LOST
         return Standing(word)
 
-    async def _run(self, script: str, *arguments: object, seconds: float = PATIENCE) -> Any:  # noqa: ANN401  # as it has it
+    async def _run(self, script: str, *arguments: object, going_on: Patience | None = None) -> Any:  # noqa: ANN401  # as it has it
         keys = self.ledger.keys(self.job)
-        return await self.ledger.run(script, [*keys.common, keys.lease(self.chunk)], arguments, within(seconds))
-
-
-def _ms(seconds: float) -> int:
-    return int(seconds * 1000)
+        return await self.ledger.run(script, [*keys.common, keys.lease(self.chunk)], arguments, going_on or within())

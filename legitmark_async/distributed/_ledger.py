@@ -144,6 +144,11 @@ class Ledger:
         return known
 
 
+def milliseconds(seconds: float) -> int:
+    """Return seconds as Redis takes them."""
+    return int(seconds * 1000)
+
+
 def within(seconds: float = PATIENCE) -> Patience:
     """Return what goes on for so long."""
     loop = asyncio.get_running_loop()

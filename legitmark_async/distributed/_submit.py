@@ -15,7 +15,7 @@ from taskiq.kicker import AsyncKicker
 from legitmark_async.bulk import Drafts, each_draft
 from legitmark_async.distributed import _scripts
 from legitmark_async.distributed._job import Job, check_layout
-from legitmark_async.distributed._ledger import PATIENCE, Ledger, within
+from legitmark_async.distributed._ledger import PATIENCE, Ledger, milliseconds, within
 from legitmark_async.distributed._messages import VERSION, encode_chunk
 from legitmark_async.distributed._safety import warn_of_losses
 from legitmark_async.distributed._tasks import TASK
@@ -128,7 +128,7 @@ class _Submission:
         buckets = _BUCKETS if total is None else max(total // _BUCKET, 1)
         leases = self.ledger.keys(self.job).lease("")
         number, more = await self._run(
-            _scripts.SUBMIT, time.time(), _ms(_HOLD), buckets, _scripts.LAYOUT, int(replace), leases
+            _scripts.SUBMIT, time.time(), milliseconds(_HOLD), buckets, _scripts.LAYOUT, int(replace), leases
         )
         if not number:
             raise LedgerError(
@@ -172,7 +172,7 @@ class _Submission:
 
     async def _send(self, chunk: str, drafts: list[ServiceRequestDraft]) -> None:
         # First the ledger: a worker may have the message before its sender knows that it was sent.
-        if not await self._run(_scripts.ADD, _ms(_HOLD), chunk, len(drafts)):
+        if not await self._run(_scripts.ADD, milliseconds(_HOLD), chunk, len(drafts)):
             raise self._taken()
         kicker: AsyncKicker[Any, Any] = AsyncKicker(TASK, self.broker, dict(self.labels))
         text, going_on = encode_chunk(drafts), within(self.patience)
@@ -197,7 +197,3 @@ class _Submission:
         return await self.ledger.run(
             script, [*keys.common, keys.submitter], [self._token, *arguments], within(self.patience)
         )
-
-
-def _ms(seconds: float) -> int:
-    return int(seconds * 1000)

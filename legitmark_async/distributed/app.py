@@ -28,7 +28,7 @@ def broker() -> AsyncBroker:
     Raises:
         ConfigurationError: A variable is missing or wrong.
     """
-    amqp_url, redis_url = needed("LEGITMARK_AMQP_URL"), needed("LEGITMARK_REDIS_URL")
+    amqp_url, redis_url = _needed("LEGITMARK_AMQP_URL"), _needed("LEGITMARK_REDIS_URL")
     concurrency = _count("LEGITMARK_CONCURRENCY", DEFAULT_CONCURRENCY)
     made = rabbitmq_broker(amqp_url, chunks=_count("LEGITMARK_CHUNKS", DEFAULT_CHUNKS))
 
@@ -40,7 +40,7 @@ def broker() -> AsyncBroker:
     return made
 
 
-def needed(name: str) -> str:
+def _needed(name: str) -> str:
     """Return a variable of the environment.
 
     Raises:

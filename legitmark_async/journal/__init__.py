@@ -3,12 +3,13 @@
 from legitmark_async.journal._journal import Journal, Promise
 from legitmark_async.journal._known import Known, digest_of
 from legitmark_async.journal._reader import JournalReader
-from legitmark_async.journal._records import Entry, JournalSummary, RunRecord, Sample, Status
+from legitmark_async.journal._records import NO_OUTCOME, Entry, JournalSummary, RunRecord, Sample, Status
 from legitmark_async.journal._schema import MADE, State
 from legitmark_async.journal._store import Account
 
 __all__ = [
     "MADE",
+    "NO_OUTCOME",
     "Account",
     "Entry",
     "Journal",

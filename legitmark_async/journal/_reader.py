@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from legitmark_async.errors import ConfigurationError, JournalError
-from legitmark_async.journal._records import Entry, JournalSummary, RunRecord, Sample, Status
+from legitmark_async.journal._records import NO_OUTCOME, Entry, JournalSummary, RunRecord, Sample, Status
 from legitmark_async.journal._schema import MADE, State
 from legitmark_async.journal._store import connect_to_read
 
@@ -24,7 +24,6 @@ _STATES = {
     Status.UNKNOWN: (State.UNKNOWN, State.SENT),
 }
 _STATUS = {state: status for status, states in _STATES.items() for state in states}
-_NO_OUTCOME = "it was sent, and no outcome was recorded"
 _ENTRIES = """
     SELECT reference, status, uuid, micro_id, error, cause, file, line, extra, run, sent_at, settled_at FROM items
     WHERE status IN (SELECT value FROM json_each(?)) ORDER BY seq
@@ -100,8 +99,8 @@ class JournalReader:
                 status=_STATUS[State(state)],
                 uuid=uuid,
                 micro_id=micro_id,
-                error=_NO_OUTCOME if unsettled else error,
-                cause=_NO_OUTCOME if unsettled else cause,
+                error=NO_OUTCOME if unsettled else error,
+                cause=NO_OUTCOME if unsettled else cause,
                 file=file,
                 line=line,
                 extra=json.loads(extra) if extra else {},

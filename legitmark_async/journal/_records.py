@@ -7,6 +7,9 @@ from typing import Any
 
 from attrs import field, frozen
 
+# The error of an item that was marked as sent, and of which no more is known.
+NO_OUTCOME = "it was sent, and no outcome was recorded"
+
 
 class Status(StrEnum):
     """What became of an item, as far as its journal tells."""
