@@ -96,7 +96,7 @@ class Rate(Refill):
     def take(self, turn: Turn) -> None:
         """Note that a request leaves."""
         self._use(turn.sent_at)
-        self._slots.take(turn.sent_at, 1 / self._speed(turn.sent_at))
+        self._slots.take(turn, 1 / self._speed(turn.sent_at))
         self._grow(turn.sent_at)
 
     def give_back(self) -> None:

@@ -4,6 +4,8 @@ import math
 
 from attrs import define, field
 
+from legitmark_async._pacer._turn import Turn
+
 # A slot that was missed may be made up for: so many, and at least and at most so long a time (s).
 _CREDIT_SLOTS, _SHORTEST_CREDIT, _LONGEST_CREDIT = 4, 0.02, 0.25
 
@@ -25,9 +27,10 @@ class Slots:
         self._next_at = min(self._next_at, max(now, self._taken_at) + gap)
         return max(self._next_at - now, 0.0)
 
-    def take(self, now: float, gap: float) -> None:
+    def take(self, turn: Turn, gap: float) -> None:
         """Take the slot that is due; the one after it comes a gap later."""
-        credit = min(max(_CREDIT_SLOTS * gap, _SHORTEST_CREDIT), _LONGEST_CREDIT)
+        now = turn.sent_at
+        credit = 0.0 if turn.planned else min(max(_CREDIT_SLOTS * gap, _SHORTEST_CREDIT), _LONGEST_CREDIT)
         # The first slot was not missed: there is nothing to make up for.
         due_at = max(self._next_at, now - credit) if self._next_at > -math.inf else now
         self._next_at, self._taken_at = due_at + gap, max(now, self._taken_at)

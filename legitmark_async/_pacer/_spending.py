@@ -105,7 +105,7 @@ class Spending:
     def take(self, turn: Turn) -> None:
         """Note that a request leaves."""
         now, left = turn.sent_at, self.budget.size - self.used
-        self._slots.take(now, self._gap(now))
+        self._slots.take(turn, self._gap(now))
         if left <= 0:
             self._probe = turn.number
         elif self.refills_at_once is None and (ahead := self._free_in(now)) > 0:

@@ -68,7 +68,7 @@ class Told(Refill):
         """Note that a request leaves."""
         self.opened(turn)
         speed = self.rate * min(max(self.level / self._cushion, _SLOWEST), _FASTEST)
-        self._slots.take(turn.sent_at, 1 / speed)
+        self._slots.take(turn, 1 / speed)
 
     def give_back(self) -> None:
         """Note that a request was refused: the next answer tells what is left."""

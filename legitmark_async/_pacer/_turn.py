@@ -22,6 +22,7 @@ class Turn:
         endpoint: Where it goes.
         sent_at: When it left.
         rtt: How long a round trip takes, as far as is known.
+        planned: Whether it leaves at the very instant that was planned: then no timer was late for it.
     """
 
     number: int
@@ -29,6 +30,7 @@ class Turn:
     endpoint: str
     sent_at: float
     rtt: float = 0.0
+    planned: bool = False
 
 
 @frozen

@@ -157,7 +157,7 @@ class Group:
         # Limits open and close when they are asked, and take note of what waits.
         backlog = sum(line.count for member in self.members.values() for line in member.lines)
         limits.delay(permit.at, permit.lane, permit.endpoint, backlog, self._in_flight)
-        limits.take(Turn(permit.number, permit.lane, permit.endpoint, permit.at))
+        limits.take(Turn(permit.number, permit.lane, permit.endpoint, permit.at, planned=True))
 
     def _sweep(self, now: float) -> None:
         for name, member in list(self.members.items()):

@@ -132,7 +132,7 @@ class Plan:
         self.numbered += 1
         self.in_flight += 1
         self.in_a_row = self.in_a_row + 1 if lane is Lane.INTERACTIVE else 0
-        self.limits.take(Turn(self.numbered, lane, endpoint, at))
+        self.limits.take(Turn(self.numbered, lane, endpoint, at, planned=True))
         return name, Permit(self.numbered, lane, endpoint, at, ends, asks)
 
     def _useful_at(self, kind: Kind, free_at: float) -> float:

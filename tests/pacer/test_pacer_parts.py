@@ -9,7 +9,7 @@ from legitmark_async._pacer._phase import Bounds, Phase, likely_period, longest_
 from legitmark_async._pacer._queue import Queue
 from legitmark_async._pacer._resets import Move, Resets
 from legitmark_async._pacer._slots import Slots
-from legitmark_async._pacer._turn import Lane, Reading
+from legitmark_async._pacer._turn import Lane, Reading, Turn
 from legitmark_async._pacer._uses import Uses
 
 
@@ -249,25 +249,39 @@ def test_uses_relimit() -> None:
 def test_slots(gap: float, at_once: int) -> None:
     """A late timer makes up for four slots, or for those of 20 to 250 ms, and then they come in even steps."""
     slots = Slots()
-    slots.take(0.0, gap)
+    slots.take(turn(0.0), gap)
     assert slots.wait(0.0) == gap
 
     now, taken = 100.0, 0
     while slots.wait(now) == 0.0:
-        slots.take(now, gap)
+        slots.take(turn(now), gap)
         taken += 1
 
     assert taken == at_once
     now += slots.wait(now)
-    slots.take(now, gap)
+    slots.take(turn(now), gap)
     assert slots.wait(now) == gap
+
+
+def turn(sent_at: float, *, planned: bool = False) -> Turn:
+    """Make a request that leaves at an instant."""
+    return Turn(1, Lane.BULK, "", sent_at, planned=planned)
+
+
+def test_slots_that_were_planned() -> None:
+    """What left as it was planned, by a slower pace than now, was not late: nothing is made up for."""
+    slots = Slots()
+    for number in range(10):
+        slots.take(turn(number * 0.01, planned=True), 0.002)
+
+    assert slots.wait(0.09) == pytest.approx(0.002)
 
 
 def test_slots_after_a_burst() -> None:
     """Whatever left at once doesn't postpone the next slot: it is a gap behind the last of them."""
     slots = Slots()
     for _ in range(600):
-        slots.take(10.0, 0.003)
+        slots.take(turn(10.0), 0.003)
 
     assert slots.wait(10.0, 0.004) == pytest.approx(0.004)
     assert slots.wait(10.003, 0.004) == pytest.approx(0.001)
