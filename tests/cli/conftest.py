@@ -73,7 +73,7 @@ def serve(start: Callable[..., "subprocess.Popen[bytes]"]) -> Callable[..., Mapp
     return begin
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sandbox(serve: Callable[..., Mapping[str, str]]) -> Mapping[str, str]:
-    """The environment of a sandbox without limits."""
+    """The environment of a sandbox without limits: a file of tests has one of its own."""
     return serve("--limit-partner", "0", "--latency", "0")

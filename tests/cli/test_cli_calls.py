@@ -200,11 +200,11 @@ def test_create_many_by_names(legitmark: Run, sandbox: Mapping[str, str], tmp_pa
 def test_dry_run_of_names(legitmark: Run, sandbox: Mapping[str, str], tmp_path: Path) -> None:
     """With a key a dry run looks names up, and creates nothing."""
     path = tmp_path / "items.csv"
-    path.write_text("reference_id,category,type\nD-1,Bag,Tote\nD-2,Bag,Toto\n")
+    path.write_text("reference_id,category,type\nDRY-1,Bag,Tote\nDRY-2,Bag,Toto\n")
 
     with_key = legitmark("create-many", path, "--dry-run", **sandbox)
     without = legitmark("create-many", path, "--dry-run")
-    found = legitmark("find", "D-1", **sandbox)
+    found = legitmark("find", "DRY-1", **sandbox)
 
     told, count = map(json.loads, with_key.stdout.splitlines())
     assert "did you mean 'Tote'?" in told["error"]

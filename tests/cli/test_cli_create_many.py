@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from served_sandbox import ledger_of
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Serve = Callable[..., Mapping[str, str]]
@@ -307,19 +307,10 @@ def test_dry_run(legitmark: Run, tmp_path: Path) -> None:
 
 def test_dry_run_of_a_good_file(legitmark: Run, sandbox: Mapping[str, str]) -> None:
     """A good input gives exit status 0, no prediction without a limit, and no request."""
-    before = requests(sandbox)
+    before = ledger_of(sandbox)["requests"]
 
     done = legitmark("create-many", "-", "--dry-run", stdin=obj("T-1"), **sandbox)
 
     assert done.returncode == 0
     assert json.loads(done.stdout)["predicted_seconds"] is None
-    assert requests(sandbox) == before
-
-
-def requests(sandbox: Mapping[str, str]) -> int:
-    """How many requests the sandbox has seen."""
-    url = f"{sandbox['LEGITMARK_BASE_URL']}/_sandbox/ledger"
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # loopback
-        count = json.load(answer)["requests"]
-    assert isinstance(count, int)
-    return count
+    assert ledger_of(sandbox)["requests"] == before

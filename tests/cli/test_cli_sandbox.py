@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Callable
 
 import pytest
+from served_sandbox import ledger_of
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -18,8 +19,7 @@ def test_serves_until_stopped(start: Start, number: signal.Signals) -> None:
     process = start("sandbox", "--port", "0", "--fault", "refuse=0.5", "--fault", "drop-after=0.25", "--seed", "4")
     assert process.stdout is not None
     told = json.loads(process.stdout.readline())
-    with urllib.request.urlopen(f"{told['url']}/_sandbox/ledger", timeout=5) as answer:  # noqa: S310  # loopback
-        ledger = json.load(answer)
+    ledger = ledger_of({"LEGITMARK_BASE_URL": told["url"]})
 
     process.send_signal(number)
     rest, words = process.communicate(timeout=10)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from served_sandbox import ledger_of
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -51,11 +52,14 @@ def test_signal(start: Start, serve: Serve, file: Path, number: signal.Signals) 
 
 def test_second_signal(start: Start, serve: Serve, file: Path) -> None:
     """A second Ctrl-C doesn't wait for what is in flight: that is then unknown."""
-    process = start("create-many", str(file), "--concurrency", "4", **serve("--latency", "60"))
-    time.sleep(1.5)
+    around = serve("--latency", "60")
+    process = start("create-many", str(file), "--concurrency", "4", **around)
+    while ledger_of(around)["in_flight_peak"] < 4:
+        time.sleep(0.05)
 
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    # Two that come at the same time count as one.
+    time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     # Far less than the answers take, and time enough for a busy machine.
     out, words = process.communicate(timeout=15)

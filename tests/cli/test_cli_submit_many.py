@@ -4,13 +4,13 @@ import json
 import random
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from photo_samples import make_png
+from served_sandbox import ledger_of
 
 from legitmark_async import JournalReader
 from legitmark_async.journal import Status
@@ -42,13 +42,6 @@ def write(folder: Path, count: int, *, start: int = 0) -> tuple[Path, Path]:
         for side in SIDES:
             (own / f"{side}.png").write_bytes(PHOTO)
     return file, photos
-
-
-def ledger_of(around: Mapping[str, str]) -> dict[str, int]:
-    """Ask the sandbox what really happened."""
-    with urllib.request.urlopen(f"{around['LEGITMARK_BASE_URL']}/_sandbox/ledger", timeout=10) as answer:  # noqa: S310  # loopback
-        ledger: dict[str, int] = json.load(answer)
-    return ledger
 
 
 def lines_of(text: str) -> dict[str, dict[str, Any]]:
