@@ -23,6 +23,9 @@ CONSTRAINTS = str(ROOT / "tests" / "constraints.txt")
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 SUPPORTED = nox.project.python_versions(PYPROJECT)
 
+# Most tests wait, for a process or for a window to pass: so their files run beside each other.
+_BESIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+
 # No interpreter is downloaded: what is tested is what is there.
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
 
@@ -88,7 +91,7 @@ def _test(session: nox.Session, *options: str, speed: bool) -> None:
     _install(session, "test", package=f"{_wheel(session)}[{extras}]")
     # In a flat layout the tests would import the working tree, not the wheel.
     session.env["PYTHONSAFEPATH"] = "1"
-    session.run("pytest", "--durations=20", *options, *session.posargs)
+    session.run("pytest", "--durations=20", *_BESIDE, *options, *session.posargs)
 
 
 @nox.session
