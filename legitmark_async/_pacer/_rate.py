@@ -22,8 +22,9 @@ _MORE = 1.1
 # As long as nothing is measured, it goes faster by the factor each time so long (s) has passed without a refusal.
 _RAMP, _RAMP_FACTOR = 0.25, 1.5
 # After so much of a refill, and up to that many times more, without a refusal it goes faster, by these shares of the
-# limit's rate one after the other.
-_QUIET, _LONGEST_QUIET, _STEPS = 0.45, 8, (0.05, 0.2, 0.6)
+# limit's rate one after the other. The first lasts longer: whatever was left must be spent by it, for the next ones
+# are refused by the dozen.
+_QUIET, _LONGEST_QUIET, _FIRST_STEP, _STEPS = 0.45, 8, 2, (0.05, 0.1, 0.2, 0.4)
 # A refusal before anything could be measured: so much less, but not more often than in this share of a refill.
 _LESS, _LESS_UNPROVEN, _SELDOM = 0.9, 0.7, 0.1
 # How long it takes until the next place is free is told at any moment of that time; the longest of so many is about it.
@@ -106,9 +107,10 @@ class Rate(Refill):
     def refused(self, refused: Refused) -> Hold:
         """Note that nothing was left, and return how long to wait."""
         now, told = refused.now, refused.told
-        self._measure(now)
-        if told.resets_in:
+        # What went just too fast is refused just before the next place is free: that is never the longest.
+        if told.resets_in and not self._steps:
             self._token, self._tokens = max(self._token, told.resets_in), self._tokens + 1
+        self._measure(now)
         self.level, self.at = 0.0, now
         self._quiet_since = now
         return Hold.of_refill(told, self._nominal, self.refill)
@@ -175,15 +177,20 @@ class Rate(Refill):
         self.proven = True
         return ratio > _MORE
 
+    @property
+    def _patience(self) -> int:
+        """How many times the usual it stays as it is."""
+        if not self._steps:
+            return self._quiet_after
+        return _FIRST_STEP if self._steps == 1 else 1
+
     def _grow(self, now: float) -> None:
         quiet = now - self._quiet_since
         if not self.proven:
             if quiet >= _RAMP:
                 self.rate *= _RAMP_FACTOR
                 self._base, self._quiet_since = self.rate, now
-        elif self._backlog >= self.limit / 2 and quiet >= _QUIET * self.refill * (
-            1 if self._steps else self._quiet_after
-        ):
+        elif self._backlog >= self.limit / 2 and quiet >= _QUIET * self.refill * self._patience:
             # If much is to come only: a refusal at the end of a run costs more than it can tell.
             if self._steps >= len(_STEPS):
                 self._base = self.rate

@@ -529,29 +529,30 @@ class TestRate:
         assert found == pytest.approx(rates)
 
     def test_grows(self) -> None:
-        """While much waits and nothing is refused it goes faster by 5, 20, 60 % of the limit, and back if refused."""
+        """While much waits and nothing is refused it goes faster by 5, 10, 20, 40 % of the limit, until refused."""
         law, rates = Rate(10.0, 100, 0.0, window=10.0), []
 
-        for at, backlog in ((4.0, INF), (4.5, 49), (4.5, INF), (8.0, INF), (9.0, INF), (13.5, INF)):
+        # The first step lasts twice as long as the others.
+        for at, backlog in ((4.0, INF), (4.5, 49), (4.5, INF), (13.0, INF), (13.5, INF), (18.0, INF), (22.5, INF)):
             law.delay(at, BULK, backlog, 0)
             send(law, at)
             rates.append(law.rate)
-        refuse(law, 14.0)
+        refuse(law, 23.0)
 
-        assert rates == pytest.approx([10.0, 10.0, 10.5, 10.5, 12.0, 16.0])
+        assert rates == pytest.approx([10.0, 10.0, 10.5, 10.5, 11.0, 12.0, 14.0])
         assert law.rate == 10.0
 
-    @pytest.mark.parametrize(("steps", "count"), [(3, 100), (5, 1)], ids=["measured", "through all the steps"])
+    @pytest.mark.parametrize(("steps", "count"), [(3, 100), (6, 1)], ids=["measured", "through all the steps"])
     def test_grown(self, steps: int, count: int) -> None:
         """What was measured after it went faster stays, and so does what went through all the steps."""
         law = Rate(10.0, 100, 0.0, window=10.0)
 
-        for step in range(1, steps + 1):
-            law.delay(4.5 * step, BULK, INF, 0)
-            send(law, 4.5 * step, count)
-        refuse(law, 4.5 * steps + 1.5)
+        for at in (4.5, 13.5, 18.0, 22.5, 27.0, 31.5)[:steps]:
+            law.delay(at, BULK, INF, 0)
+            send(law, at, count)
+        refuse(law, at + 1.5)
 
-        assert law.rate >= 20.0
+        assert law.rate >= 15.0
 
     def test_grows_later(self) -> None:
         """After each refused growth it takes twice as long until the next one."""
@@ -604,6 +605,19 @@ class TestRate:
         assert refills[:2] == [7.0, 10.0]
         assert refills[5] == 5.0
         assert all(refill >= 10.0 for refill in refills[2:5])
+
+    def test_refill_after_a_trial(self) -> None:
+        """Who went a little too fast is refused just before the next place is free, and learns nothing from that."""
+        law, now = Rate(10.0, 100, 0.0), 0.0
+
+        for _ in range(8):
+            while law.rate <= 10.0:
+                now += 1.0
+                law.delay(now, BULK, INF, 0)
+                law._grow(now)
+            refuse(law, now, Refusal(resets_in=0.005))
+
+        assert law.refill == 10.0
 
     def test_pace(self) -> None:
         """From empty it goes at the rate, what has gathered is spent soon, and an interactive call needs one alone."""
