@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from waiting import until
 
 from legitmark_async import (
     AuthenticationError,
@@ -61,6 +62,26 @@ async def stalled_requests(sandbox: Sandbox, number: int) -> None:
     async with asyncio.timeout(10):
         while sandbox.ledger.created < number:  # noqa: ASYNC110  # the sandbox has no event for it
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("journal", [False, True], ids=["", "journal"])
+async def test_announced_once(drafts: Drafts, tmp_path: Path, *, journal: bool) -> None:
+    """The pacer hears of every draft once: as one that waits, or as one to come."""
+    async with (
+        Sandbox(limits=Limits(partner=10, window=3.0)) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url) as client,
+    ):
+        pacer = client._shared.api.pacer
+        # The second of them learns of the limit, and then nothing is left for a while.
+        await outcomes_of(client.sr.create_many(drafts(11)))
+        await outcomes_of(client.sr.create_many(drafts(9)))
+        run = client.sr.create_many(list(drafts(60)), concurrency=20, journal=tmp_path / "run.db" if journal else None)
+        async with run:
+            await until(lambda: pacer.waiting == 20)
+            waiting, to_come = pacer.demand()
+
+    assert sum(waiting.values()) == 20
+    assert to_come == 40
 
 
 async def test_all_created(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:

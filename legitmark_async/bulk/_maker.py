@@ -1,6 +1,7 @@
 """What is done with one draft of a bulk run: created and, by a plan, gone on with."""
 
 import asyncio
+from collections.abc import Callable
 
 from attrs import define
 
@@ -25,6 +26,7 @@ class Maker:
         books: Are told before and after.
         slots: How many may be created at once.
         planner: Finds out how each goes on, or None if it is done when it is created.
+        announce: Tells the pacer how many are to come, whenever that has changed.
         preparing: How many are about to be created, and have no slot yet.
     """
 
@@ -32,6 +34,7 @@ class Maker:
     books: Books
     slots: asyncio.Semaphore
     planner: Planner | None
+    announce: Callable[[], None]
     preparing: int = 0
 
     async def make(self, job: Job) -> Outcome:
@@ -68,6 +71,8 @@ class Maker:
                 await self.slots.acquire()
         finally:
             self.preparing -= 1
+            # From here on it waits for its turn, and is counted there.
+            self.announce()
         if made is None:
             made = await self._create(job, request, 0 if plan is None else REQUESTS - 1)
         return Created(job.draft, made) if plan is None else await self._go_on(job, made, plan, fresh=fresh)

@@ -67,7 +67,7 @@ class BulkRun:
         self._workers: set[asyncio.Task[None]] = set()
         self._active: set[Job] = set()
         self._watch = Watch(caller, self._tally, self._active, options.requests)
-        self._maker = Maker(caller, Memory(), asyncio.Semaphore(options.concurrency), options.plan)
+        self._maker = Maker(caller, Memory(), asyncio.Semaphore(options.concurrency), options.plan, self._announce)
         self._sampler: asyncio.Task[None] | None = None
         # With books as many again are under way, of which some are being noted while others are in flight.
         self._under_way = options.concurrency * (1 if options.books is None else 2)
