@@ -89,6 +89,13 @@ class TestWindow:
         assert left == [0.0] * 100
         assert [law.delay(4.0, lane, 1, 0) for lane in Lane] == [6.0, 6.0]
 
+    def test_roughly(self) -> None:
+        """If little more waits than fits, what fits leaves at once."""
+        little, more = [len(leave(window(), 0.0, 0.1, backlog)) for backlog in (110, 111)]
+
+        assert little == 100
+        assert more == pytest.approx(1, abs=2)
+
     @given(st.lists(st.tuples(st.sampled_from(Lane), st.integers(1, 50), st.floats(0.0, 3.0))))
     def test_never_more(self, asked: list[tuple[Lane, int, float]]) -> None:
         """Whoever asks, and whenever, no more than the budget leaves in a window."""
