@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -36,8 +37,8 @@ class Codec:
         # By what is annotated alone: a law is an instance of the protocol too.
         converter.register_structure_hook_func(_is_law, self._read_law)
         converter.register_unstructure_hook_func(_is_law, self._write_law)
-        # Of these there are many.
-        converter.register_unstructure_hook(Permit, attrs.astuple)
+        # Of these there are many, and `attrs.astuple` takes ten times as long.
+        converter.register_unstructure_hook(Permit, attrgetter(*(each.name for each in attrs.fields(Permit))))
         converter.register_structure_hook(Permit, lambda value, _: Permit(value[0], Lane(value[1]), *value[2:]))
         converter.register_structure_hook(Uses, _read_uses)
         converter.register_unstructure_hook(Uses, _write_uses)

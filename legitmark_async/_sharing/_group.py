@@ -150,14 +150,15 @@ class Group:
     def _commit(self, now: float) -> None:
         due = [permit for permit in self.planned if permit.at <= now]
         self.planned = [permit for permit in self.planned if permit.at > now]
-        for permit in due:
-            self._take(self.limits, permit)
+        self._take(self.limits, due)
 
-    def _take(self, limits: Limits, permit: Permit) -> None:
-        # Limits open and close when they are asked, and take note of what waits.
+    def _take(self, limits: Limits, permits: Iterable[Permit]) -> None:
         backlog = sum(line.count for member in self.members.values() for line in member.lines)
-        limits.delay(permit.at, permit.lane, permit.endpoint, backlog, self._in_flight)
-        limits.take(Turn(permit.number, permit.lane, permit.endpoint, permit.at, planned=True))
+        in_flight = self._in_flight
+        for permit in permits:
+            # Limits open and close when they are asked, and take note of what waits.
+            limits.delay(permit.at, permit.lane, permit.endpoint, backlog, in_flight)
+            limits.take(Turn(permit.number, permit.lane, permit.endpoint, permit.at, planned=True))
 
     def _sweep(self, now: float) -> None:
         for name, member in list(self.members.items()):
@@ -244,8 +245,7 @@ class Group:
     def _hand_out(self, name: str, now: float, limits: Limits) -> None:
         # A plan tries nothing beyond what is known: no answer would tell it to stop.
         limits.hold_still()
-        for permit in self.planned:
-            self._take(limits, permit)
+        self._take(limits, self.planned)
         plan = Plan(
             limits,
             now,
@@ -272,7 +272,7 @@ class Group:
         if permit.at > now:
             self.planned.append(permit)
         else:
-            self._take(self.limits, permit)
+            self._take(self.limits, [permit])
         member.permits.append(permit)
         member.held += 1
         member.served += 1
