@@ -15,11 +15,12 @@ nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_existing_virtualenvs = False
-nox.options.sessions = ["tests", "lint", "imports", "types", "docs", "contract"]
+nox.options.sessions = ["tests", "lint", "imports", "types", "docs", "contract", "floors"]
 
 ROOT = Path(__file__).parent
 PACKAGE = "legitmark_async"
 CONSTRAINTS = str(ROOT / "tests" / "constraints.txt")
+FLOORS = str(ROOT / "tests" / "floors.txt")
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 SUPPORTED = nox.project.python_versions(PYPROJECT)
 
@@ -49,12 +50,12 @@ _pyenv_versions()
 TESTED = [version for version in SUPPORTED if _runs(version)] or SUPPORTED[:1]
 
 
-def _install(session: nox.Session, *groups: str, package: str = "") -> None:
-    """Install dependency groups, and the package with extras, at the versions of the constraints."""
+def _install(session: nox.Session, *groups: str, package: str = "", versions: str = CONSTRAINTS) -> None:
+    """Install dependency groups, and the package with extras, at the versions of a file."""
     wanted = nox.project.dependency_groups(PYPROJECT, *groups)
     if package:
         wanted = (package, *wanted)
-    session.install("--constraint", CONSTRAINTS, *wanted)
+    session.install("--constraint", versions, *wanted)
 
 
 def _wheel(session: nox.Session) -> str:
@@ -79,6 +80,12 @@ def tests(session: nox.Session) -> None:
     _test(session, *quick, "-o", f"asyncio_debug={str(debug).lower()}", speed=session.python != TESTED[0])
 
 
+@nox.session(python=TESTED[:1])
+def floors(session: nox.Session) -> None:
+    """Run the tests with the oldest dependencies that the package allows, on the oldest Python."""
+    _test(session, "-m", "not slow", "-o", "asyncio_debug=false", speed=True, versions=FLOORS)
+
+
 @nox.session(python=TESTED[-1:], default=False)
 def coverage(session: nox.Session) -> None:
     """Run the tests on the newest Python, and tell which branches none of them takes."""
@@ -86,9 +93,9 @@ def coverage(session: nox.Session) -> None:
     _test(session, "-o", "asyncio_debug=false", "--cov", "--cov-report=term", speed=True)
 
 
-def _test(session: nox.Session, *options: str, speed: bool) -> None:
+def _test(session: nox.Session, *options: str, speed: bool, versions: str = CONSTRAINTS) -> None:
     extras = "cli,distributed,speed" if speed else "cli,distributed"
-    _install(session, "test", package=f"{_wheel(session)}[{extras}]")
+    _install(session, "test", package=f"{_wheel(session)}[{extras}]", versions=versions)
     # In a flat layout the tests would import the working tree, not the wheel.
     session.env["PYTHONSAFEPATH"] = "1"
     session.run("pytest", "--durations=20", *_BESIDE, *options, *session.posargs)
@@ -161,9 +168,13 @@ def benchmarks(session: nox.Session) -> None:
 def constraints(session: nox.Session) -> None:
     """Write the versions that the checks use; no address of any index is among them."""
     session.install("uv")
-    groups = [f"--group={name}" for name in ("test", "lint", "imports", "types", "docs")]
-    session.run(
-        *("uv", "pip", "compile", "pyproject.toml", "--extra=cli", "--extra=distributed", "--extra=speed", *groups),
-        *("--universal", "--python-version", SUPPORTED[0], "--no-header", "--no-annotate", "--upgrade"),
-        *("--output-file", CONSTRAINTS, "--quiet"),
-    )
+    for file, resolution, *groups in (
+        (CONSTRAINTS, "highest", "test", "lint", "imports", "types", "docs"),
+        (FLOORS, "lowest-direct", "test"),
+    ):
+        session.run(
+            *("uv", "pip", "compile", "pyproject.toml", "--extra=cli", "--extra=distributed", "--extra=speed"),
+            *(f"--group={name}" for name in groups),
+            *("--universal", "--python-version", SUPPORTED[0], "--no-header", "--no-annotate", "--upgrade"),
+            *("--resolution", resolution, "--output-file", file, "--quiet"),
+        )
