@@ -68,7 +68,8 @@ async def submit_job(  # noqa: PLR0913  # one keyword for each thing there is to
         total: How many drafts there are, if it is known: the ledger takes less memory then.
         replace: Whether these drafts stand for all that is still queued under this id: if the broker has lost messages.
             Messages that it has not lost are then passed over.
-        patience: Seconds for which Redis and the broker are waited for, each time, if they can't be reached.
+        patience: Seconds for which Redis and the broker are waited for, each time, if they can't be reached: 30
+            if nothing is given.
         labels: Further labels of the messages, such as `{"queue_name": "legitmark"}` for a broker of several queues.
 
     Returns:
