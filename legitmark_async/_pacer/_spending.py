@@ -18,7 +18,7 @@ _SPREAD, _VAGUE_SPREAD = 0.9, 0.5
 _LATE = 0.4
 # Places come free as they were used, and none for so long a part of a window: so long interactive calls must get along.
 _GAP = 0.25
-# By so much of the limit more may wait than fits, and what fits still goes at once: the rest has to wait for the next
+# By so much of the budget more may wait than fits, and what fits still goes at once: the rest has to wait for the next
 # window either way, and processes that share a limit don't know to the last request what waits and what fits.
 _ROUGHLY = 0.1
 # So often in a window it is looked again whether anything is left beside what is kept.
@@ -101,7 +101,7 @@ class Spending:
             if left <= 0:
                 # What is kept for interactive calls becomes less by and by.
                 return min(_RECHECK * self.phase.period, self.turns_at - now)
-        if lane is Lane.INTERACTIVE or backlog <= left + _ROUGHLY * self.budget.limit:
+        if lane is Lane.INTERACTIVE or backlog <= left + _ROUGHLY * self.budget.size:
             return self._at_once(now, in_flight)
         return max(self._slots.wait(now, self._gap(now)), self._free_in(now, self._reserve.size(_GAP)))
 
