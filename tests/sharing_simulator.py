@@ -5,6 +5,7 @@ python tests/sharing_simulator.py [--processes 4] [--creates 10000] [--limit 100
 
 import argparse
 import asyncio
+import math
 import random
 import sys
 from collections.abc import Awaitable, Callable
@@ -196,12 +197,20 @@ def play(
 
 
 def run_together(
-    limits: Limits, creates: int, *, processes: int = 4, in_flight: int = 64, seed: int = 1
+    limits: Limits,
+    creates: int,
+    *,
+    processes: int = 4,
+    in_flight: int = 64,
+    power: float = math.inf,
+    seed: int = 1,
 ) -> tuple[Scene, tuple[float, float]]:
     """Let processes create so many in equal parts, and tell how even they were when the first was done."""
     shares: list[tuple[float, float]] = []
 
     async def act(scene: Scene) -> None:
+        scene.server.power = power
+
         async def create(process: Process) -> None:
             await process.bulk(scene.server, creates // processes, in_flight)
             shares.append(scene.shares)
@@ -220,12 +229,13 @@ def main() -> None:
     parser.add_argument("--window", type=float, default=2.0)
     parser.add_argument("--headers", choices=get_args(HeaderMode), default="on-429")
     parser.add_argument("--kind", nargs="+", choices=get_args(WindowKind), default=get_args(WindowKind))
+    parser.add_argument("--power", type=float, default=math.inf)
     parser.add_argument("--seeds", type=int, default=1)
     asked = parser.parse_args()
     for kind in asked.kind:
         limits = Limits(partner=asked.limit, window=asked.window, kind=kind, headers=asked.headers)
         for seed in range(1, asked.seeds + 1):
-            scene, shares = run_together(limits, asked.creates, processes=asked.processes, seed=seed)
+            scene, shares = run_together(limits, asked.creates, processes=asked.processes, power=asked.power, seed=seed)
             figures, store = scene.figures, scene.store
             even = f"{shares[0]:.3f} to {shares[1]:.3f}"
             sys.stdout.write(f"{kind} {figures.ratio:.3f} {figures.refusals} {even}, {store.loads} loads\n")

@@ -8,6 +8,7 @@ its timer are those of the client, on an event loop whose clock jumps to whateve
 
 import argparse
 import asyncio
+import math
 import random
 import selectors
 import sys
@@ -103,6 +104,7 @@ class LimitedServer:
         latency: Seconds of a round trip, give or take 40 %.
         rng: For the latency.
         down: From when until when every answer is a 503.
+        power: Requests that it can look at each second, one after the other.
         refusals: Instants of the 429s.
         admitted: Instants of the requests that were admitted.
         failures: How many answers were a 503.
@@ -112,10 +114,12 @@ class LimitedServer:
     latency: float
     rng: random.Random
     down: tuple[float, float] = (0.0, 0.0)
+    power: float = math.inf
     refusals: list[float] = field(factory=list[float])
     admitted: list[float] = field(factory=list[float])
     failures: int = 0
     _limiter: Limiter = field(init=False)
+    _busy_until: float = field(default=0.0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._limiter = Limiter(self.limits)
@@ -128,6 +132,7 @@ class LimitedServer:
     async def answer(self) -> tuple[Limit, ...]:
         """Answer one request, after a round trip."""
         await self._travel()
+        await self._queue()
         try:
             return self._judge(asyncio.get_running_loop().time())
         finally:
@@ -157,6 +162,12 @@ class LimitedServer:
 
     async def _travel(self) -> None:
         await asyncio.sleep(self.latency / 2 * self.rng.uniform(0.6, 1.4))
+
+    async def _queue(self) -> None:
+        if self.power < math.inf:
+            now = asyncio.get_running_loop().time()
+            self._busy_until = max(self._busy_until, now) + 1 / self.power
+            await asyncio.sleep(self._busy_until - now)
 
 
 def _told(gauge: Gauge, now: int) -> Limit:
