@@ -78,15 +78,16 @@ class Counter(Rate):
             if ahead > _ERROR / self.rate:
                 self._trials.add(turn.number)
 
-    def passed(self, turn: Turn) -> None:
+    def passed(self, turn: Turn, now: float) -> None:
         """Note that a request was admitted."""
+        del now  # it counts where it left
         if turn.number in self._trials:
             self.limit *= 2
             self._end_probe(quiet_after=1)
 
-    def give_back(self) -> None:
+    def give_back(self, turn: Turn) -> None:
         """Note that a request was refused: the server has not counted it."""
-        super().give_back()
+        super().give_back(turn)
         self.used -= 1
 
     def refused(self, refused: Refused) -> Hold:
@@ -164,7 +165,7 @@ class Counter(Rate):
             return self._nominal * _PROBE_SPEED
         return super()._speed(now)
 
-    def _measure(self, now: float) -> None:
+    def _measure(self, refused: Refused) -> None:
         """The counts say it all."""
 
     def _grow(self, now: float) -> None:

@@ -45,6 +45,7 @@ class _Cycle:
     granted: int = 0
     exhausted_at: float = 0.0
     closed_until: float = 0.0
+    ended_at: float = 0.0  # when the last answer came that is known of
     told: bool = False  # how long to wait
     resets_at: float | None = None
 
@@ -97,12 +98,13 @@ class Discovery:
     def take(self, turn: Turn) -> None:
         """Note that a request leaves."""
 
-    def passed(self, turn: Turn) -> None:
+    def passed(self, turn: Turn, now: float) -> None:
         """Note that a request was admitted."""
         if turn.sent_at >= self._cycle.opened_at:
             self._cycle.granted += 1
+            self._cycle.ended_at = max(self._cycle.ended_at, now)
 
-    def give_back(self) -> None:
+    def give_back(self, turn: Turn) -> None:
         """Note that a request was refused."""
 
     def refused(self, refused: Refused) -> Hold:
@@ -112,6 +114,7 @@ class Discovery:
         cycle.closed_until = refused.turn.sent_at + max((refused.told.asked or 0.0) - 1, 0.0)
         if not refused.canary:
             cycle.exhausted_at = refused.turn.sent_at
+            cycle.ended_at = max(cycle.ended_at, refused.now)
         self._canaries += refused.canary
         if resets_at is None:
             return self._guess(refused)
@@ -190,10 +193,12 @@ class Discovery:
         return Hold(asked)
 
     def _told(self, cycle: _Cycle, limit: int, resets_at: float) -> Law:
-        span = max(cycle.exhausted_at - cycle.opened_at, _INSTANT)
-        # 1. More than the limit: what came on top is what became free meanwhile.
+        # 1. More than the limit: what came on top is what became free meanwhile. By the answers: a request may have
+        # waited at the server.
         if cycle.granted > _OVER * limit + 1:
-            return Rate((cycle.granted - limit) / span, limit, cycle.exhausted_at)
+            span = max(cycle.ended_at - cycle.answered_at, _INSTANT)
+            return Rate((cycle.granted - limit) / span, limit, cycle.ended_at)
+        span = max(cycle.exhausted_at - cycle.opened_at, _INSTANT)
         # 2. Refused for a moment only: a part of the key is used by others, and it refills all the time.
         period = resets_at - cycle.opened_at
         if resets_at - cycle.exhausted_at < _MICRO * span or period < _SHORTEST:

@@ -93,11 +93,11 @@ class Law(Protocol):
         """Note that a request leaves."""
         ...
 
-    def passed(self, turn: Turn) -> None:
+    def passed(self, turn: Turn, now: float) -> None:
         """Note that a request was admitted."""
         ...
 
-    def give_back(self) -> None:
+    def give_back(self, turn: Turn) -> None:
         """Note that a request was refused, and so not counted."""
         ...
 

@@ -113,7 +113,7 @@ class Meter:
         """Note that a request was admitted."""
         self._rtt += _RTT_GAIN * (now - turn.sent_at - self._rtt)
         if turn.number not in self._canaries:
-            self.law.passed(turn)
+            self.law.passed(turn, now)
         else:
             self._open()
             self.law.opened(turn)
@@ -153,14 +153,14 @@ class Meter:
         if turn.number in self._canaries:
             self.lost(turn)
         else:
-            self.law.give_back()
+            self.law.give_back(turn)
 
     def refused(self, turn: Turn, now: float, sent: int, refusal: Refusal) -> bool:
         """Note a refusal; True if it closed the gate."""
         self._learn("429", now)
         canary = turn.number in self._canaries
         if not canary:
-            self.law.give_back()
+            self.law.give_back(turn)
         if refusal.limit:
             self.limit = refusal.limit
             self.law.relimit(refusal.limit)

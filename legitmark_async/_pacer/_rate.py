@@ -17,16 +17,22 @@ _CATCH_UP, _SHORTEST_CATCH_UP = 0.1, 0.2
 _SLOWEST = 0.1
 # A measurement needs so many requests, over at least this share of the time of a refill, or so long (s) the first time.
 _FEWEST, _SHARE, _SOONEST = 20, 0.5, 0.5
-# Two measurements that differ by less mean the same.
-_MORE = 1.1
+# Two measurements that differ by less mean the same, and their mean counts, each by its time; no more than that many
+# times that of a refill counts of what was measured before.
+_MORE, _MEMORY = 1.1, 2.0
 # As long as nothing is measured, it goes faster by the factor each time so long (s) has passed without a refusal.
 _RAMP, _RAMP_FACTOR = 0.25, 1.5
 # After so much of a refill, and up to that many times more, without a refusal it goes faster, by these shares of the
 # limit's rate one after the other. The first lasts longer: whatever was left must be spent by it, for the next ones
 # are refused by the dozen.
-_QUIET, _LONGEST_QUIET, _FIRST_STEP, _STEPS = 0.45, 8, 2, (0.05, 0.1, 0.2, 0.4)
-# A refusal before anything could be measured: so much less, but not more often than in this share of a refill.
-_LESS, _LESS_UNPROVEN, _SELDOM = 0.9, 0.7, 0.1
+_QUIET, _LONGEST_QUIET, _FIRST_STEP, _STEPS = 0.45, 8, 2, (0.04, 0.1, 0.2, 0.4)
+# A refusal before anything could be measured: so much less, the least if it was measured already, but not more often
+# than in this share of a refill.
+_LESS_MEASURED, _LESS, _LESS_UNPROVEN, _SELDOM = 0.98, 0.9, 0.7, 0.1
+# With more left than so many times the cushion, it goes as fast as it can, and no faster because it is told to.
+_BEHIND = 3.0
+# Two instants of a coarse clock are at least so far apart (s).
+_INSTANT = 0.001
 # How long it takes until the next place is free is told at any moment of that time; the longest of so many is about it.
 _TELLING = 4
 
@@ -56,6 +62,7 @@ class Rate(Refill):
     _quiet_after: int = field(default=1, init=False)
     _empty_at: float = field(init=False)
     _granted: int = field(default=0, init=False)  # since then
+    _measured_for: float = field(default=0.0, init=False)  # seconds that the rate is the mean of
     _lessened_at: float = field(default=-math.inf, init=False)
     _token: float = field(default=0.0, init=False)  # the longest wait for the next place that was told
     _tokens: int = field(default=0, init=False)  # how many were told
@@ -100,9 +107,10 @@ class Rate(Refill):
         self._slots.take(turn, 1 / self._speed(turn.sent_at))
         self._grow(turn.sent_at)
 
-    def give_back(self) -> None:
+    def give_back(self, turn: Turn) -> None:
         """Note that a request was refused: the server has not counted it."""
-        self._granted -= 1
+        if turn.sent_at > self._empty_at:
+            self._granted -= 1
 
     def refused(self, refused: Refused) -> Hold:
         """Note that nothing was left, and return how long to wait."""
@@ -110,7 +118,7 @@ class Rate(Refill):
         # What went just too fast is refused just before the next place is free: that is never the longest.
         if told.resets_in and not self._steps:
             self._token, self._tokens = max(self._token, told.resets_in), self._tokens + 1
-        self._measure(now)
+        self._measure(refused)
         self.level, self.at = 0.0, now
         self._quiet_since = now
         return Hold.of_refill(told, self._nominal, self.refill)
@@ -154,28 +162,48 @@ class Rate(Refill):
             return self.rate + (level - cushion) / self._catch_up
         return self.rate * max(level / cushion, _SLOWEST)
 
-    def _measure(self, now: float) -> None:
-        grown, more = self._steps > 0, False
-        elapsed = now - self._empty_at
-        if self._granted >= _FEWEST and elapsed >= (_SHARE * self.refill if self.proven else _SOONEST):
-            more = self._adopt(self._granted / elapsed)
-            self._empty_at, self._granted = now, 0
+    def _measure(self, refused: Refused) -> None:
+        grown, more, now = self._steps > 0, False, refused.now
+        elapsed = max(now - self._empty_at, _INSTANT)
+        pace = self._granted / elapsed
+        if self._granted >= _FEWEST and (self._is_like(pace) or elapsed >= self._soonest):
+            more = self._adopt(pace, elapsed)
+            # What left after the request that was refused is a part of what is measured next, refused or not.
+            self._empty_at = refused.turn.sent_at
+            self._granted = round(pace * (now - self._empty_at))
         elif grown:
             self.rate = self._base
         elif now - self._lessened_at > _SELDOM * self.refill:
-            self.rate *= _LESS if self.proven else _LESS_UNPROVEN
+            self.rate *= self._less
             self._lessened_at = now
         if grown:
             self._quiet_after = 1 if more else min(2 * self._quiet_after, _LONGEST_QUIET)
         self._base, self._steps = self.rate, 0
 
-    def _adopt(self, measured: float) -> bool:
-        """Take a measured rate, and tell whether it is more than before."""
-        ratio = measured / self._base
-        close = self.proven and 1 / _MORE < ratio < _MORE
-        self.rate = (measured + self._base) / 2 if close else measured
+    def _adopt(self, measured: float, elapsed: float) -> bool:
+        """Take a rate that was measured for so long (s), and tell whether it is more than before."""
+        more = measured > _MORE * self._base
+        if not self._is_like(measured):
+            self._measured_for = 0.0
+        self.rate = (measured * elapsed + self._base * self._measured_for) / (elapsed + self._measured_for)
+        self._measured_for = min(elapsed + self._measured_for, _MEMORY * self.refill)
         self.proven = True
-        return ratio > _MORE
+        return more
+
+    def _is_like(self, measured: float) -> bool:
+        """Tell whether it is about what was measured before."""
+        return self._measured_for > 0 and 1 / _MORE < measured / self._base < _MORE
+
+    @property
+    def _soonest(self) -> float:
+        """Seconds that a measurement takes at least, if it is to count alone."""
+        return _SHARE * self.refill if self.proven else _SOONEST
+
+    @property
+    def _less(self) -> float:
+        if self._measured_for:
+            return _LESS_MEASURED
+        return _LESS if self.proven else _LESS_UNPROVEN
 
     @property
     def _patience(self) -> int:
@@ -190,8 +218,12 @@ class Rate(Refill):
             if quiet >= _RAMP:
                 self.rate *= _RAMP_FACTOR
                 self._base, self._quiet_since = self.rate, now
-        elif self._backlog >= self.limit / 2 and quiet >= _QUIET * self.refill * self._patience:
+        elif (
             # If much is to come only: a refusal at the end of a run costs more than it can tell.
+            self._backlog >= self.limit / 2
+            and quiet >= _QUIET * self.refill * self._patience
+            and self._level(now) <= _BEHIND * self._cushion
+        ):
             if self._steps >= len(_STEPS):
                 self._base = self.rate
             self.rate = self._base + _STEPS[min(self._steps, len(_STEPS) - 1)] * self.limit / self.refill

@@ -37,7 +37,7 @@ class Refill:
         """There is no window to begin."""
         return math.inf
 
-    def passed(self, turn: Turn) -> None:
+    def passed(self, turn: Turn, now: float) -> None:
         """Note that a request was admitted."""
 
     def ends_in(self, count: float, now: float) -> float:

@@ -115,8 +115,9 @@ class Spending:
             self._trials[turn.number] = ahead
         self._use(turn)
 
-    def passed(self, turn: Turn) -> None:
+    def passed(self, turn: Turn, now: float) -> None:
         """Note that a request was admitted."""
+        del now  # it counts where it left
         if turn.sent_at < self.phase.start:
             self._granted_before += 1
             return
@@ -127,8 +128,9 @@ class Spending:
             self.budget.pass_probe()
             self._uses.relimit(self.budget.limit)
 
-    def give_back(self) -> None:
+    def give_back(self, turn: Turn) -> None:
         """Note that a request was refused: the server has not counted it."""
+        del turn  # any will do
         self.used = max(self.used - 1, 0)
         self._uses.take_back()
 

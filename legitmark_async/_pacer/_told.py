@@ -70,7 +70,7 @@ class Told(Refill):
         speed = self.rate * min(max(self.level / self._cushion, _SLOWEST), _FASTEST)
         self._slots.take(turn, 1 / speed)
 
-    def give_back(self) -> None:
+    def give_back(self, turn: Turn) -> None:
         """Note that a request was refused: the next answer tells what is left."""
 
     def refused(self, refused: Refused) -> Hold:

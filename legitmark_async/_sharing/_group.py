@@ -30,8 +30,9 @@ _INTERVAL, _MANY = 0.2, 16
 _AHEAD, _ABSENT, _GONE = 1.5, 4.0, 15.0
 # A permit that was not used for so many intervals is given back.
 _KEPT = 8.0
-# After the first refusal everybody has so long (s) to tell what was admitted: by that the kind of a limit is told.
-_GATHERING = 0.1
+# After the first refusal everybody has so long (s) to tell what was admitted, by which the kind of a limit is told; and
+# so long at most, if somebody has not been heard yet, or waits for answers; who waits for that comes so often (s).
+_GATHERING, _LONGEST_GATHERING, _ASKED_AGAIN = 0.1, 0.5, 0.05
 
 
 @define(eq=False)
@@ -90,6 +91,7 @@ class Group:
     numbered: int = UNNUMBERED
     next_at: float = math.inf
     _in_a_row: int = 0
+    _gathering_since: float = -math.inf
 
     def __attrs_post_init__(self) -> None:
         self.limits.sent = max(self.limits.sent, UNNUMBERED)
@@ -133,7 +135,9 @@ class Group:
             self._drop(report.member, now)
             return Meeting([], changed, alarming)
         member = self._admit(report, now)
-        if not self.limits.empty:
+        if self._gathers(now):
+            self.next_at = now + _ASKED_AGAIN
+        elif not self.limits.empty:
             self._hand_out(report.member, now, copy(self.limits))
         permits, member.permits = member.permits, []
         member.lines = list(_less(member.lines, permits))
@@ -146,6 +150,13 @@ class Group:
     @property
     def _in_flight(self) -> int:
         return sum(member.held for member in self.members.values())
+
+    def _gathers(self, now: float) -> bool:
+        """Tell whether a limit may be open before everybody has said what was admitted, by which its kind is told."""
+        since, unknown = self._gathering_since, [meter for meter in self.limits.known.values() if not meter.known]
+        if now >= since + _LONGEST_GATHERING or all(meter.opens_at > since + _GATHERING for meter in unknown):
+            return False
+        return any(member.held or member.seen_at < since for member in self.members.values())
 
     def _commit(self, now: float) -> None:
         due = [permit for permit in self.planned if permit.at <= now]
@@ -216,6 +227,7 @@ class Group:
         if self.limits.refused(turn, refused.ended_at, refused.refusal):
             self.revoked = self.numbered
             self.limits.linger(now + _GATHERING)
+            self._gathering_since = now
 
     def _differs(self, report: Report, now: float) -> bool:
         known = self.members.get(report.member)

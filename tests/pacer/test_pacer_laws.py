@@ -32,7 +32,7 @@ def send(law: Law, at: float, count: int = 1, lane: Lane = BULK) -> None:
     for _ in range(count):
         one = turn(at, lane)
         law.take(one)
-        law.passed(one)
+        law.passed(one, at)
 
 
 def refuse(law: Law, at: float, told: Refusal | None = None, *, canary: bool = False) -> Hold:
@@ -40,7 +40,7 @@ def refuse(law: Law, at: float, told: Refusal | None = None, *, canary: bool = F
     one = turn(at)
     if not canary:
         law.take(one)
-        law.give_back()
+        law.give_back(one)
     return law.refused(Refused(one, at, told or Refusal(), canary))
 
 
@@ -157,7 +157,7 @@ class TestWindow:
         waits = [law.delay(11.0, BULK, INF, 1), law.delay(19.6, BULK, INF, 0)]
         law.take(probe)
         waits.append(law.delay(11.0, BULK, INF, 0))
-        law.passed(probe)
+        law.passed(probe, 11.0)
 
         assert waits == [INF, pytest.approx(0.4), 9.0]
         assert (law.budget.size, law.delay(11.0, INTERACTIVE, 1, 0)) == (200, 0.0)
@@ -267,7 +267,7 @@ class TestWindow:
         law.opened(turn(10.0))
 
         for one in late:
-            law.passed(one)
+            law.passed(one, 11.0)
         for _ in range(4):
             refuse(law, 11.0, Refusal(resets_in=0.5))
 
@@ -502,6 +502,14 @@ WAITS = pytest.mark.parametrize(
 )
 
 
+def grow(law: Rate, at: float, backlog: float = INF, count: int = 1) -> float:
+    """Let so many leave when all is spent that has gathered, and return how fast it goes then."""
+    law.delay(at, BULK, backlog, 0)
+    law.level, law.at = 0.0, at
+    send(law, at, count)
+    return law.rate
+
+
 class TestRate:
     """A limit that refills all the time, told by refusals alone."""
 
@@ -509,7 +517,7 @@ class TestRate:
         ("granted", "proven", "rate"),
         [
             pytest.param(90, True, 15.0, id="more"),
-            pytest.param(63, True, 10.25, id="about the same"),
+            pytest.param(63, True, 10.5, id="about the same"),
             pytest.param(30, True, 5.0, id="less"),
             pytest.param(10, True, 9.0, id="too few to measure"),
             pytest.param(63, False, 10.5, id="for the first time"),
@@ -524,6 +532,43 @@ class TestRate:
 
         assert law.rate == pytest.approx(rate)
 
+    def test_mean(self) -> None:
+        """Measurements that are alike count by the time that they took; one that differs counts alone."""
+        law, rates = Rate(10.0, 100, 0.0), []
+
+        # The third is too short to count alone; of the fourth it was said before.
+        for count, at in ((63, 6.0), (30, 9.0), (21, 11.0), (180, 20.0)):
+            send(law, at - 1, count)
+            refuse(law, at)
+            rates.append(law.rate)
+
+        assert rates == pytest.approx([10.5, 93 / 9, 114 / 11, 20.0])
+
+    def test_late_refusals(self) -> None:
+        """Of those in flight at a refusal, those count for the next measurement that left after who was refused."""
+        law = Rate(10.0, 100, 0.0)
+        for at in range(60):
+            law.take(turn(at / 10))
+        early, late = turn(5.4), turn(5.7)
+
+        law.refused(Refused(turn(5.5), 6.0, Refusal(), canary=False))
+        law.give_back(early)
+        before = law._granted
+        law.give_back(late)
+
+        assert law.rate == 10.0
+        assert (before, law._granted) == (5, 4)
+
+    def test_measured_lessens(self) -> None:
+        """What was measured is hardly lessened by refusals in quick succession."""
+        law = Rate(10.0, 100, 0.0)
+        send(law, 5.0, 60)
+
+        for at in (6.0, 6.1, 6.2):
+            refuse(law, at)
+
+        assert law.rate == pytest.approx(9.8)
+
     @pytest.mark.parametrize(("proven", "rates"), [(True, [9.0, 9.0, 8.1]), (False, [7.0, 7.0, 7.35])])
     def test_lessens(self, *, proven: bool, rates: list[float]) -> None:
         """Refusals before anything could be measured lessen the rate, but once if they come in quick succession."""
@@ -536,17 +581,15 @@ class TestRate:
         assert found == pytest.approx(rates)
 
     def test_grows(self) -> None:
-        """While much waits and nothing is refused it goes faster by 5, 10, 20, 40 % of the limit, until refused."""
+        """While much waits and nothing is refused it goes faster by 4, 10, 20, 40 % of the limit, until refused."""
         law, rates = Rate(10.0, 100, 0.0, window=10.0), []
 
         # The first step lasts twice as long as the others.
         for at, backlog in ((4.0, INF), (4.5, 49), (4.5, INF), (13.0, INF), (13.5, INF), (18.0, INF), (22.5, INF)):
-            law.delay(at, BULK, backlog, 0)
-            send(law, at)
-            rates.append(law.rate)
+            rates.append(grow(law, at, backlog))
         refuse(law, 23.0)
 
-        assert rates == pytest.approx([10.0, 10.0, 10.5, 10.5, 11.0, 12.0, 14.0])
+        assert rates == pytest.approx([10.0, 10.0, 10.4, 10.4, 11.0, 12.0, 14.0])
         assert law.rate == 10.0
 
     @pytest.mark.parametrize(("steps", "count"), [(3, 100), (6, 1)], ids=["measured", "through all the steps"])
@@ -555,11 +598,19 @@ class TestRate:
         law = Rate(10.0, 100, 0.0, window=10.0)
 
         for at in (4.5, 13.5, 18.0, 22.5, 27.0, 31.5)[:steps]:
-            law.delay(at, BULK, INF, 0)
-            send(law, at, count)
+            grow(law, at, count=count)
         refuse(law, at + 1.5)
 
         assert law.rate >= 15.0
+
+    def test_grows_only_if_spent(self) -> None:
+        """As long as more has gathered than it can send, it goes no faster."""
+        law = Rate(10.0, 100, 0.0, window=10.0)
+        law.delay(4.5, BULK, INF, 0)
+
+        send(law, 4.5)
+
+        assert law.rate == 10.0
 
     def test_grows_later(self) -> None:
         """After each refused growth it takes twice as long until the next one."""
@@ -570,8 +621,7 @@ class TestRate:
             while law.rate <= 10.0:
                 now += 0.5
                 law.delay(now, BULK, INF, 0)
-                law.opened(turn(now))
-                law.give_back()
+                law.level, law.at = 0.0, now
                 law._grow(now)
             quiet.append(now - started)
             refuse(law, now)
@@ -621,6 +671,7 @@ class TestRate:
             while law.rate <= 10.0:
                 now += 1.0
                 law.delay(now, BULK, INF, 0)
+                law.level, law.at = 0.0, now
                 law._grow(now)
             refuse(law, now, Refusal(resets_in=0.005))
 
@@ -656,14 +707,13 @@ class TestRate:
     def test_relimit(self) -> None:
         """Another limit scales the rate from before it was raised; the same one changes nothing."""
         law = Rate(10.0, 100, 0.0, window=10.0)
-        law.delay(4.5, BULK, INF, 0)
-        send(law, 4.5)
+        grow(law, 4.5)
 
         law.relimit(100)
         rates = [law.rate]
         law.relimit(50)
 
-        assert [*rates, law.rate, law.limit] == [10.5, 5.0, 50]
+        assert [*rates, law.rate, law.limit] == [10.4, 5.0, 50]
 
     def test_ends_in(self) -> None:
         """What is free has left at once, the rest at the rate."""
@@ -855,9 +905,9 @@ class TestCounter:
     def test_gives_back(self) -> None:
         """A request that another limit refused takes no place."""
         law = counter(20, 50)
-        law.take(turn(5.0))
+        law.take(sent := turn(5.0))
 
-        law.give_back()
+        law.give_back(sent)
 
         assert law.used == 20
 
@@ -872,9 +922,9 @@ class TestCounter:
             law.take(left[-1])
             now += max(law.delay(now, BULK, INF, 0), 1e-9)
         if passes:
-            law.passed(left[-1])
+            law.passed(left[-1], now)
         else:
-            law.give_back()
+            law.give_back(left[-1])
             law.refused(Refused(left[-1], now, Refusal(resets_in=30 - now), canary=False))
 
         assert len(left) == pytest.approx(45, abs=3)
@@ -916,7 +966,7 @@ class TestDiscovery:
     @pytest.mark.parametrize(
         ("granted", "at", "resets_in", "proven"),
         [
-            pytest.param(150, 5.0, 9.0, True, id="more than the limit"),
+            pytest.param(150, 5.1, 9.0, True, id="more than the limit"),
             pytest.param(100, 5.0, 0.4, False, id="refused for a moment"),
             pytest.param(100, 0.1, 0.3, False, id="a window too short to be one"),
         ],
@@ -930,6 +980,20 @@ class TestDiscovery:
 
         assert isinstance(law.successor, Rate)
         assert (law.successor.rate, law.successor.limit, law.successor.proven) == (10.0, 100, proven)
+
+    def test_told_rate_by_answers(self) -> None:
+        """What was admitted until the last answer came is counted by that: it may have waited at the server."""
+        law = discovery(100, 100)
+        law.take(one := turn(4.0))
+        law.passed(one, 6.1)
+        send(law, 5.0, 49)
+
+        refuse(law, 5.0, Refusal(resets_in=0.1))
+        law.opened(turn(6.5))
+
+        assert isinstance(law.successor, Rate)
+        assert law.successor.rate == pytest.approx(50 / 6)
+        assert law.successor.at == 6.5
 
     @pytest.mark.parametrize(
         ("limit", "resets_in", "start", "hold"),
@@ -979,7 +1043,7 @@ class TestDiscovery:
 
         refuse(law, 1.0, Refusal(asked=asked))
         law.opened(turn(10.0))
-        law.passed(turn(9.0))
+        law.passed(turn(9.0), 10.0)
         send(law, 10.5, granted - 1)
         refuse(law, 11.0, Refusal(asked=asked))
         law.opened(turn(20.0))

@@ -34,6 +34,18 @@ def test_told_by_refusals_alone(kind: WindowKind) -> None:
     assert least >= 0.9
 
 
+@pytest.mark.parametrize("power", [650, 800, 1200])
+def test_slow_server(power: float) -> None:
+    """Requests that queue at the server, which can do hardly more than the limit allows, mislead nobody."""
+    scene, (least, _) = run_together(limits("bucket"), CREATES, power=power * LIMIT / 1000)
+
+    assert scene.figures.admitted == CREATES
+    assert scene.figures.ratio <= RATIOS["bucket"]
+    # When it is found can be in any of the first windows.
+    assert sum(scene.figures.refusals) - max(scene.figures.refusals) <= 10
+    assert least >= 0.9
+
+
 @pytest.mark.parametrize("kind", RATIOS)
 def test_told_by_every_answer(kind: WindowKind) -> None:
     """Where each answer tells what remains, it is the same with fewer refusals."""
