@@ -6,7 +6,7 @@ from attrs import define, field
 
 from legitmark_async._pacer._budget import Budget
 from legitmark_async._pacer._counter import Counter
-from legitmark_async._pacer._law import UNKNOWN, Hold, Law, View
+from legitmark_async._pacer._law import INSTANT, UNKNOWN, Hold, Law, View
 from legitmark_async._pacer._phase import Bounds, Phase, likely_period, longest_likely
 from legitmark_async._pacer._rate import Rate
 from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
@@ -18,8 +18,6 @@ _CAREFUL, _DOUBLING, _DOUBLINGS = 8, 1.0, 16
 _OVER = 1.01
 # A hold that is so much shorter than what was before it, or so short a window (s): it refills all the time.
 _MICRO, _SHORTEST = 0.1, 0.5
-# Two instants of a coarse clock are at least so far apart (s).
-_INSTANT = 0.001
 # Of that nothing more is known; so it begins as if everything refilled in so long (s).
 _FIRST_REFILL = 10.0
 # Twice the same number, give or take so much, or so many: it is the limit of a window.
@@ -196,9 +194,9 @@ class Discovery:
         # 1. More than the limit: what came on top is what became free meanwhile. By the answers: a request may have
         # waited at the server.
         if cycle.granted > _OVER * limit + 1:
-            span = max(cycle.ended_at - cycle.answered_at, _INSTANT)
+            span = max(cycle.ended_at - cycle.answered_at, INSTANT)
             return Rate((cycle.granted - limit) / span, limit, cycle.ended_at)
-        span = max(cycle.exhausted_at - cycle.opened_at, _INSTANT)
+        span = max(cycle.exhausted_at - cycle.opened_at, INSTANT)
         # 2. Refused for a moment only: a part of the key is used by others, and it refills all the time.
         period = resets_at - cycle.opened_at
         if resets_at - cycle.exhausted_at < _MICRO * span or period < _SHORTEST:
@@ -208,7 +206,7 @@ class Discovery:
         return Window(Phase(resets_at - period, period, resets_at), Budget(limit), granted=cycle.granted)
 
     def _seen(self, before: _Cycle, cycle: _Cycle, now: float) -> Law:
-        lengths = max(cycle.opened_at - before.opened_at, _INSTANT), max(now - cycle.opened_at, _INSTANT)
+        lengths = max(cycle.opened_at - before.opened_at, INSTANT), max(now - cycle.opened_at, INSTANT)
         if abs(cycle.granted - before.granted) <= max(_FEWEST, _ALIKE * cycle.granted):
             longest = min(lengths)
             shortest = min(max(one.closed_until - one.opened_at for one in (before, cycle)), longest)
@@ -225,5 +223,5 @@ class Discovery:
     def _came_at_once(self, before: _Cycle, cycle: _Cycle) -> bool:
         if not before.told or cycle.granted >= before.granted:
             return False
-        pace = cycle.granted / max(cycle.exhausted_at - before.exhausted_at, _INSTANT)
+        pace = cycle.granted / max(cycle.exhausted_at - before.exhausted_at, INSTANT)
         return pace * (before.closed_until - before.exhausted_at) >= _DUE

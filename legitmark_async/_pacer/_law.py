@@ -11,6 +11,8 @@ from legitmark_async._pacer._turn import Lane, Reading, Refusal, Refused, Turn
 _PAUSE, _LONGEST_PAUSE = 4.0, 0.05
 # The kind of a limit of which nothing is known but that it is there.
 UNKNOWN = "unknown"
+# Two instants of a coarse clock are at least so far apart (s).
+INSTANT = 0.001
 
 
 @frozen

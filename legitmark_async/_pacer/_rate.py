@@ -4,7 +4,7 @@ import math
 
 from attrs import define, field
 
-from legitmark_async._pacer._law import Hold, Law
+from legitmark_async._pacer._law import INSTANT, Hold, Law
 from legitmark_async._pacer._refill import BURST, Refill
 from legitmark_async._pacer._told import Told
 from legitmark_async._pacer._turn import Lane, Reading, Refused, Turn
@@ -31,8 +31,6 @@ _QUIET, _LONGEST_QUIET, _FIRST_STEP, _STEPS = 0.45, 8, 2, (0.04, 0.1, 0.2, 0.4)
 _LESS_MEASURED, _LESS, _LESS_UNPROVEN, _SELDOM = 0.98, 0.9, 0.7, 0.1
 # With more left than so many times the cushion, it goes as fast as it can, and no faster because it is told to.
 _BEHIND = 3.0
-# Two instants of a coarse clock are at least so far apart (s).
-_INSTANT = 0.001
 # How long it takes until the next place is free is told at any moment of that time; the longest of so many is about it.
 _TELLING = 4
 
@@ -164,7 +162,7 @@ class Rate(Refill):
 
     def _measure(self, refused: Refused) -> None:
         grown, more, now = self._steps > 0, False, refused.now
-        elapsed = max(now - self._empty_at, _INSTANT)
+        elapsed = max(now - self._empty_at, INSTANT)
         pace = self._granted / elapsed
         if self._granted >= _FEWEST and (self._is_like(pace) or elapsed >= self._soonest):
             more = self._adopt(pace, elapsed)
