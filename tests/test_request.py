@@ -104,4 +104,4 @@ def test_endpoint() -> None:
     """Ids in a path make no endpoints of their own."""
     request = raw_request("GET", f"/api/v2/sr/{BAG}/sides/12/x9")
 
-    assert request.endpoint == "/api/v2/sr/*/sides/*/x9"
+    assert request.endpoint == "/api/v2/sr/{id}/sides/{id}/x9"

@@ -47,7 +47,7 @@ def put_photo(url: str, content: Content, content_type: str) -> Request[None]:
     return Request(
         method="PUT",
         path=urlsplit(url).path,
-        endpoint="PUT",
+        endpoint="/{key}",
         repeatable=True,
         site="storage",
         bodiless=True,

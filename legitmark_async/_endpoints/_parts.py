@@ -44,7 +44,7 @@ def encode_get(
     Args:
         path: With its query.
         read: Reads the answer.
-        endpoint: What limits of one endpoint count together; the path itself if None.
+        endpoint: The path's template; the path itself if None.
         language: Of its names.
 
     Raises:

@@ -39,7 +39,7 @@ def raw_request(  # one for each part that a request has
     return Request(
         method=method,
         path=_encode_path(path, params or {}),
-        endpoint=_ID.sub("*", path),
+        endpoint=_ID.sub("{id}", path),
         body=_encode_body(json),
         repeatable=method in _HARMLESS if repeatable is None else repeatable,
         bodiless=True,

@@ -27,7 +27,9 @@ Include = Literal[
 ]  # fmt: skip
 
 CREATE = "/api/v2/sr"
+SERVICE_REQUEST = f"{CREATE}/{{uuid}}"
 FIND = "/api/sr/find/"
+_FOUND = f"{FIND}{{identifier}}"
 PROGRESS = "/api/side-groups/progress"
 _NO_SUCH_THING, _NOT_YOURS = 404, 403
 # A flag without those it needs is ignored without a word (contract, sections 7.2 and 13.18).
@@ -65,7 +67,7 @@ def get_service_request(
     return encode_get(
         f"{CREATE}/{encode_segment('uuid', uuid)}{_encode_flags(include)}",
         _read_service_request,
-        endpoint=f"{CREATE}/",
+        endpoint=SERVICE_REQUEST,
         language=language,
     )
 
@@ -76,7 +78,7 @@ def find_service_request(identifier: str) -> Request[ServiceRequestSummary]:
     Raises:
         ConfigurationError: The identifier can't be looked up.
     """
-    return encode_get(FIND + encode_segment("identifier", identifier), _read_summary, endpoint=FIND)
+    return encode_get(FIND + encode_segment("identifier", identifier), _read_summary, endpoint=_FOUND)
 
 
 def sight_service_request(identifier: str) -> Request[Sighting | None]:
@@ -84,7 +86,7 @@ def sight_service_request(identifier: str) -> Request[Sighting | None]:
     return Request(
         method="GET",
         path=FIND + quote(identifier, safe=""),
-        endpoint=FIND,
+        endpoint=_FOUND,
         repeatable=True,
         absences=frozenset({_NO_SUCH_THING}),
         read=_read_sighting,
@@ -96,7 +98,7 @@ def claimed_service_request(uuid: str) -> Request[ServiceRequest | None]:
     return Request(
         method="GET",
         path=f"{CREATE}/{quote(uuid, safe='')}?item=true",
-        endpoint=f"{CREATE}/",
+        endpoint=SERVICE_REQUEST,
         repeatable=True,
         absences=frozenset({_NO_SUCH_THING, _NOT_YOURS}),
         read=lambda payload: None if payload is None else _read_service_request(payload),
@@ -121,7 +123,7 @@ def get_requirements(uuid: str, language: str | None = None) -> Request[Requirem
     return encode_get(
         f"{CREATE}/{encode_segment('uuid', uuid)}{_encode_flags(_REQUIREMENTS)}",
         _read_requirements,
-        endpoint=f"{CREATE}/",
+        endpoint=SERVICE_REQUEST,
         language=language,
     )
 
@@ -135,7 +137,7 @@ def get_side_groups(uuid: str, language: str | None = None) -> Request[Requireme
     return encode_get(
         f"{CREATE}/{encode_segment('uuid', uuid)}/side-groups",
         _read_side_groups,
-        endpoint=f"{CREATE}/side-groups",
+        endpoint=f"{SERVICE_REQUEST}/side-groups",
         language=language,
     )
 
@@ -149,7 +151,7 @@ def submit_service_request(uuid: str) -> Request[ServiceRequest]:
     return Request(
         method="POST",
         path=f"{CREATE}/{encode_segment('uuid', uuid)}/submit",
-        endpoint=f"{CREATE}/submit",
+        endpoint=f"{SERVICE_REQUEST}/submit",
         read=_read_service_request,
     )
 

@@ -70,7 +70,7 @@ def get_brands_of(
     return encode_get(
         f"{TYPES}/{encode_segment('type_uuid', type_uuid)}/brands{query}",
         lambda payload: _read_rows(payload, ("data", "brands"), Brand),
-        endpoint=f"{TYPES}/brands",
+        endpoint=f"{TYPES}/{{uuid}}/brands",
         language=language,
     )
 
@@ -116,7 +116,7 @@ def _get_one(path: str, uuid: str, language: str | None, key: str, cls: type[M])
         told = payload.get(key) if isinstance(payload, dict) else None
         return _codec.structure(told, cls, f"$.{key}")
 
-    return encode_get(f"{path}/{encode_segment('uuid', uuid)}", read, endpoint=f"{path}/", language=language)
+    return encode_get(f"{path}/{encode_segment('uuid', uuid)}", read, endpoint=f"{path}/{{uuid}}", language=language)
 
 
 def _read_rows(payload: object, keys: tuple[str, ...], cls: type[M]) -> tuple[M, ...]:

@@ -39,7 +39,7 @@ class RateLimit:
 
     Attributes:
         type: Which limit it is, by the server's name (see `LimitType`); None if it gave none.
-        endpoint: The path that it is for; None if it counts all requests.
+        endpoint: The path that it is for, such as `/api/v2/sr/{uuid}`; None if it counts all requests.
         limit: Requests that a window allows, or that a full bucket holds, if the server tells.
         remaining: Requests that may leave before the client waits, as far as it knows.
         resets_at: When the next window begins, on the clock of this machine; None if there are no windows, or it isn't
