@@ -94,7 +94,7 @@ def coverage(session: nox.Session) -> None:
 
 
 def _test(session: nox.Session, *options: str, speed: bool, versions: str = CONSTRAINTS) -> None:
-    extras = "cli,distributed,speed" if speed else "cli,distributed"
+    extras = "cli,distributed,otel,speed" if speed else "cli,distributed,otel"
     _install(session, "test", package=f"{_wheel(session)}[{extras}]", versions=versions)
     # In a flat layout the tests would import the working tree, not the wheel.
     session.env["PYTHONSAFEPATH"] = "1"
@@ -119,7 +119,7 @@ def imports(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types inside, and that every public name has one."""
-    _install(session, "types", package=f"{_wheel(session)}[cli,distributed,speed]")
+    _install(session, "types", package=f"{_wheel(session)}[cli,distributed,otel,speed]")
     session.run("mypy", PACKAGE, "tests", "noxfile.py")
     session.run("pyright", PACKAGE)
     # Outside the tree, so that it is the installed package that is looked at.
@@ -145,11 +145,12 @@ def contract(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure the CPU of a create and of the pacer, runs under limits, memory, journals, faults, photos and jobs."""
-    session.install(".[speed,distributed]", "pytest")
+    """Measure CPU of creates, telemetry and the pacer, runs under limits, memory, journals, faults, photos and jobs."""
+    session.install(".[speed,distributed]", "opentelemetry-sdk", "pytest")
     session.env["PYTHONPATH"] = "tests"
     for name, *arguments in (
         ("create_cpu",),
+        ("telemetry_cpu",),
         ("pacer_cpu",),
         ("rate_limited",),
         ("race", "--creates", "2500"),
@@ -173,7 +174,8 @@ def constraints(session: nox.Session) -> None:
         (FLOORS, "lowest-direct", "test"),
     ):
         session.run(
-            *("uv", "pip", "compile", "pyproject.toml", "--extra=cli", "--extra=distributed", "--extra=speed"),
+            *("uv", "pip", "compile", "pyproject.toml"),
+            *(f"--extra={name}" for name in ("cli", "distributed", "otel", "speed")),
             *(f"--group={name}" for name in groups),
             *("--universal", "--python-version", SUPPORTED[0], "--no-header", "--no-annotate", "--upgrade"),
             *("--resolution", resolution, "--output-file", file, "--quiet"),

@@ -12,6 +12,7 @@ from legitmark_async._headers import ServerClock
 from legitmark_async._pacer import Gate, Pacer
 from legitmark_async._retry import Quota, Retrier
 from legitmark_async._sharing import LAYOUT, LimitStore, Sharer, Switch
+from legitmark_async._telemetry import Telemetry
 from legitmark_async._transport import Transport
 from legitmark_async.options import Clock, OnAmbiguous, RetryPolicy, Sleep
 from legitmark_async.resources import Images, ServiceRequests, Shelf, Taxonomy
@@ -51,6 +52,7 @@ class Shared:
     concurrency: int
     timing: Timing
     limits: LimitStore | None
+    telemetry: Telemetry
 
     @classmethod
     def of(
@@ -76,7 +78,7 @@ class Shared:
 
         # The storage of the photos has limits that have nothing to do with the key.
         api, asset, storage = host(transport.base_url), host(transport.asset_url), host()
-        return cls(transport, api, asset, storage, quota, shelf, concurrency, timing, limits)
+        return cls(transport, api, asset, storage, quota, shelf, concurrency, timing, limits, Telemetry(timing.clock))
 
     async def open(self) -> None:
         """Open the transport in the running event loop, and be ready to share limits.
@@ -85,6 +87,7 @@ class Shared:
             ConfigurationError: It is open already.
         """
         await self.transport.open()
+        self.telemetry.open()
         for host in (self.api, self.asset):
             if host.sharer is not None:
                 host.sharer.start()
@@ -139,7 +142,7 @@ def assemble(shared: Shared, options: Options) -> Resources:
     headers = {} if options.language is None else {"Accept-Language": options.language}
     caller, asset, storage = [
         Caller(
-            Sender(shared.transport, host.pacer, host.server_clock, shared.timing.clock, headers),
+            Sender(shared.transport, host.pacer, host.server_clock, shared.telemetry, headers),
             retrier,
             options.on_ambiguous,
             options.deadline,

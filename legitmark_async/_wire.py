@@ -61,8 +61,8 @@ class Request(Generic[T]):
     Attributes:
         method: HTTP method.
         path: Path below the base URL, percent-encoded.
-        endpoint: The path's template, such as `/api/v2/sr/{uuid}`: calls that a limit of one endpoint counts together have
-            the same.
+        endpoint: The path's template, such as `/api/v2/sr/{uuid}`: the same for calls that a limit of one endpoint
+            counts together.
         body: JSON text, or None.
         repeatable: Whether the call may be repeated although the server may have carried it out.
         claim: Of a create, what its service request is to be known by.

@@ -443,10 +443,40 @@ async def test_progress_tells_what_is_waited_for(drafts: Drafts) -> None:
 
     assert waits.reason == "partner limit of 5"
     assert waits.waiting == 3
+    assert (waits.in_flight, waits.waits) == (0, {"partner limit of 5": 3})
     assert waits.ends_in is not None
     assert waits.opens_in <= waits.ends_in < 2
     assert len(seen) == 8
     assert (run.progress.waiting, run.progress.ends_in, run.progress.total) == (0, 0.0, 8)
+
+
+@pytest.mark.parametrize(
+    ("fault", "pause", "waits"),
+    [
+        pytest.param("refuse", RetryPolicy(base=60.0, cap=60.0), {"backoff": 2}, id="backoff"),
+        pytest.param("drop-after", RetryPolicy(base=0.001, confirm_pauses=(60.0,)), {"lookup": 2}, id="lookup"),
+    ],
+)
+async def test_other_waits(drafts: Drafts, fault: str, pause: RetryPolicy, waits: dict[str, int]) -> None:
+    """The progress tells also of waits for another try, and for a look for what was made."""
+    async with (
+        Sandbox(faults={fault: 1.0}, strikes=lambda path: path == "/api/v2/sr", find_delay=60.0) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url, retry=pause) as client,
+        client.sr.create_many(list(drafts(2))) as run,
+    ):
+        await until(lambda: run.progress.waits == waits)
+        assert (run.progress.active, run.progress.in_flight, run.progress.waiting) == (2, 0, 0)
+
+
+async def test_wait_for_requests_in_flight(drafts: Drafts) -> None:
+    """The progress tells of waits for others of the same client, and of requests in flight."""
+    async with (
+        Sandbox(faults={"stall-before": 1.0}) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url, concurrency=1) as client,
+        client.sr.create_many(list(drafts(3)), concurrency=3) as run,
+    ):
+        await until(lambda: run.progress.in_flight == 1 and run.progress.waits == {"requests in flight": 2})
+        assert (run.progress.active, run.progress.waiting) == (3, 2)
 
 
 @pytest.mark.parametrize(("total", "known"), [(None, None), (3, 3), (50, 50)])

@@ -94,21 +94,22 @@ class Caller:
         state = CallState() if state is None else state
         state.since = state.ended_at = self.clock()
         self.calls.under_way.add(state)
-        try:
-            if self.deadline is None:
-                return await self._persist(request, state, math.inf)
-            async with asyncio.timeout(self.deadline):
-                return await self._persist(request, state, state.since + self.deadline)
-        except TimeoutError:
-            # It can only be ours: the transport translates every other one.
-            error: LegitmarkError = self._deadline_error(request, state)
-        except TooLateError as late:
-            error = self._deadline_error(request, state, late.wait, late.reason)
-        except LegitmarkError as failure:
-            error = self._judge(request, state, failure)
-        finally:
-            self.calls.end(state)
-        raise _conclude(request, state, error)
+        with self.sender.telemetry.call(request, state):
+            try:
+                if self.deadline is None:
+                    return await self._persist(request, state, math.inf)
+                async with asyncio.timeout(self.deadline):
+                    return await self._persist(request, state, state.since + self.deadline)
+            except TimeoutError:
+                # It can only be ours: the transport translates every other one.
+                error: LegitmarkError = self._deadline_error(request, state)
+            except TooLateError as late:
+                error = self._deadline_error(request, state, late.wait, late.reason)
+            except LegitmarkError as failure:
+                error = self._judge(request, state, failure)
+            finally:
+                self.calls.end(state)
+            raise _conclude(request, state, error)
 
     async def _persist(self, request: Request[T], state: CallState, deadline: float) -> T:
         # The first try runs without tenacity, whose state machine costs half as much as the request itself.
@@ -190,12 +191,11 @@ class Caller:
     def _deadline_error(
         self, request: Request[T], state: CallState, needed: float | None = None, reason: str | None = None
     ) -> DeadlineExceededError:
-        state.enter(state.phase, self.clock())
         error = DeadlineExceededError(
             request.method,
             request.path,
             deadline=self.whole or self.deadline or 0.0,
-            spent=state.spent,
+            spent=state.spent_until(self.clock()),
             needed=needed,
             reason=reason,
         )

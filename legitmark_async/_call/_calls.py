@@ -1,8 +1,10 @@
 """Calls, counted together."""
 
+from collections import Counter
+
 from attrs import define, field
 
-from legitmark_async._call._state import WAITING, CallState
+from legitmark_async._call._state import TURN, WAITING, CallState
 
 
 @define(eq=False)
@@ -35,3 +37,17 @@ class Calls:
     def waiting(self) -> int:
         """Calls that wait for the rate limit."""
         return sum(state.phase == WAITING for state in self.under_way)
+
+    def waits(self, limit: str) -> dict[str, int]:
+        """Return what the calls wait for, and how many for each.
+
+        Args:
+            limit: What a turn waits for at this moment; where that isn't known, it is what it began to wait for.
+        """
+        return dict(
+            Counter(
+                (limit or state.reason or TURN) if state.phase == WAITING else state.phase
+                for state in self.under_way
+                if not state.in_flight
+            )
+        )

@@ -84,6 +84,7 @@ class Confirmer:
         if until > deadline:
             raise TooLateError(until - now, _LATER)
         state.enter(LOOKING, now)
+        state.reason = LOOKING
         await self.sleep(max(until - now, 0.0))
 
     async def _look(
@@ -113,6 +114,7 @@ class Confirmer:
             raise
         asked_at = state.since
         state.end(self.sender.clock())
+        state.reason = None
         return result, asked_at
 
     def _not_before(self, doubt: Doubt, state: CallState) -> float:

@@ -8,11 +8,12 @@ from typing import TypeVar
 from attrs import define
 
 from legitmark_async import _endpoints, _headers
-from legitmark_async._call._state import WAITING, CallState
+from legitmark_async._call._state import TURN, WAITING, CallState
 from legitmark_async._headers import ServerClock
 from legitmark_async._pacer import Lane, Pacer, Refusal, Turn
+from legitmark_async._telemetry import Telemetry
 from legitmark_async._transport import Transport
-from legitmark_async._wire import NOTHING, Request
+from legitmark_async._wire import NOTHING, Headers, Request
 from legitmark_async.errors import LegitmarkError, RateLimitError, ResponseError, ServerError, TransportError
 from legitmark_async.options import Clock
 
@@ -29,7 +30,7 @@ class Sender:
         transport: Shared by all calls of a client.
         pacer: Shared by all calls of a client.
         server_clock: Shared by all calls of a client.
-        clock: Monotonic seconds.
+        telemetry: Shared by all calls of a client.
         headers: Headers of every try, beside those of the session.
         lane: Where its tries wait for their turns.
     """
@@ -37,9 +38,14 @@ class Sender:
     transport: Transport
     pacer: Pacer
     server_clock: ServerClock
-    clock: Clock
+    telemetry: Telemetry
     headers: Mapping[str, str] = NOTHING
     lane: Lane = Lane.INTERACTIVE
+
+    @property
+    def clock(self) -> Clock:
+        """Monotonic seconds."""
+        return self.telemetry.clock
 
     async def send(self, request: Request[T], state: CallState, deadline: float) -> T:
         """Wait for a turn, send the request once, and return what its endpoint reads from the answer.
@@ -54,19 +60,22 @@ class Sender:
             turn = await self._wait_for_turn(request, state, deadline)
             now = self.clock()
         state.begin(self.transport.next_request_id(), now)
+        self.telemetry.begin_try(request)
+        headers: Headers | None = None
         try:
             response = await self.transport.send(request, state.request_id, self._headers_of(request))
-        except BaseException as error:
-            self._fail(request, state, turn, error)
-            raise
-        try:
-            instant = self.server_clock.now(response.headers, now, self.clock(), time.time())
+            headers = response.headers
+            answered_at = self.clock()
+            instant = self.server_clock.now(headers, now, answered_at, time.time())
             result = _endpoints.decode(request, response, instant)
-            limits = _headers.parse_limits(response.headers, instant)
+            limits = _headers.parse_limits(headers, instant)
         except BaseException as error:
-            self._fail(request, state, turn, error)
+            self._fail(request, state, turn, headers, error)
             raise
         self.pacer.answered(turn, limits)
+        if self.telemetry.tells_tries:
+            attempt = state.attempt(_call_of(request), "", response.status, answered_at)
+            self.telemetry.end_try(request, attempt, headers, None)
         return result
 
     def server_time(self, instant: float) -> float:
@@ -78,17 +87,22 @@ class Sender:
         self.transport.require_open()
         state.enter(WAITING, self.clock())
         _, reason = self.pacer.wait(request.endpoint)
-        state.reason = reason or state.reason or "requests in flight"
+        state.reason = reason or state.reason or TURN
         return await self.pacer.acquire(self.lane, request.endpoint, first=state.verdict is not None, deadline=deadline)
 
     def _headers_of(self, request: Request[T]) -> Mapping[str, str]:
         return {**self.headers, **request.headers} if request.headers else self.headers
 
-    def _fail(self, request: Request[T], state: CallState, turn: Turn, error: BaseException) -> None:
+    def _fail(
+        self, request: Request[T], state: CallState, turn: Turn, headers: Headers | None, error: BaseException
+    ) -> None:
         # Whatever it is: a turn that nobody gives back is lost to all.
         self._end_turn(turn, error)
+        now = self.clock()
+        attempt = state.attempt(_call_of(request), type(error).__name__, getattr(error, "status", None), now)
+        self.telemetry.end_try(request, attempt, headers, error)
         if isinstance(error, LegitmarkError):
-            state.fail(f"{request.method} {request.path}", error, self.clock())
+            state.fail(attempt, error, now)
 
     def _end_turn(self, turn: Turn, error: BaseException) -> None:
         if isinstance(error, RateLimitError):
@@ -102,3 +116,7 @@ class Sender:
             self.pacer.answered(turn)
         else:
             self.pacer.lost(turn)
+
+
+def _call_of(request: Request[T]) -> str:
+    return f"{request.method} {request.path}"

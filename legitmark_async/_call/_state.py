@@ -1,7 +1,5 @@
 """How far a call is."""
 
-import logging
-
 from attrs import define, field, frozen
 
 from legitmark_async._retry import Verdict
@@ -9,8 +7,8 @@ from legitmark_async.errors import Attempt, LegitmarkError, RateLimitError
 
 # The phases of a call that waits: for its turn, and for the next look for what it may have made.
 WAITING, LOOKING = "rate limit", "lookup"
-
-_log = logging.getLogger("legitmark_async")
+# What a turn waits for if it is no limit.
+TURN = "requests in flight"
 
 
 @frozen
@@ -45,7 +43,8 @@ class CallState:
         doubted: Whether there ever was such a try.
         looked: What the looks for it came to, if they settled nothing.
         looking: Whether the last try was such a look.
-        request_id: Of the last try.
+        tries: Requests that were sent.
+        request_id: Of the last one.
         first_sent: When the first try left, in monotonic seconds.
         not_before: When an earlier process first sent it, as epoch seconds of the server's clock; None if none did.
         ended_at: When the last try ended, or else when the call began.
@@ -66,6 +65,7 @@ class CallState:
     doubted: bool = False
     looked: str | None = None
     looking: bool = False
+    tries: int = 0
     request_id: str = ""
     first_sent: float | None = None
     not_before: float | None = None
@@ -95,32 +95,39 @@ class CallState:
         self.spent[self.phase] = self.spent.get(self.phase, 0.0) + now - self.since
         self.phase, self.since = phase, now
 
+    def spent_until(self, now: float) -> dict[str, float]:
+        """Return the seconds spent on each phase, with the one that isn't over."""
+        return {**self.spent, self.phase: self.spent.get(self.phase, 0.0) + now - self.since}
+
     def begin(self, request_id: str, now: float) -> None:
         """Note that a try is about to leave."""
         self.waited = now - self.ended_at
+        self.tries += 1
         self.request_id = request_id
         self.in_flight = True
         if self.first_sent is None:
             self.first_sent = now
         self.enter("request", now)
 
-    def fail(self, call: str, error: LegitmarkError, now: float) -> None:
-        """Note that a try has failed."""
-        attempt = Attempt(
-            number=len(self.attempts) + 1,
+    def attempt(self, call: str, ending: str, status: int | None, now: float) -> Attempt:
+        """Return the try that is just over."""
+        return Attempt(
+            number=self.tries,
             call=call,
             request_id=self.request_id,
-            status=getattr(error, "status", None),
-            error=type(error).__name__,
+            status=status,
+            error=ending,
             waited=self.waited,
             reason=self.reason,
             seconds=now - self.since,
         )
+
+    def fail(self, attempt: Attempt, error: LegitmarkError, now: float) -> None:
+        """Note that a try has failed."""
         self.attempts.append(attempt)
         self.failure = error
         self.reason = None if isinstance(error, RateLimitError) else "backoff"
         self.end(now)
-        _log.debug("try %d failed: %s", attempt.number, error)
 
     def end(self, now: float) -> None:
         """Note that a try is over."""

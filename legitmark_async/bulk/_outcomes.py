@@ -1,6 +1,8 @@
 """What becomes of each draft of a bulk run, and of the run as a whole."""
 
-from attrs import frozen
+from collections.abc import Mapping
+
+from attrs import field, frozen
 
 from legitmark_async.errors import LegitmarkError, OutcomeUnknownError, WorkflowError
 from legitmark_async.models import ServiceRequest, ServiceRequestDraft
@@ -109,6 +111,10 @@ class RunProgress:
         refused: Requests that the rate limit refused (429); each was sent again.
         seconds: Since the run began, or how long it took.
         waiting: Of the active ones, how many wait for the rate limit.
+        in_flight: Of the active ones, how many have a request in flight.
+        waits: What the others wait for, and how many for each: a limit by its name, `failures of the server`,
+            `requests in flight` (their number is limited, by choice or for care), `backoff` before another try, or the
+            `lookup` of what a lost answer may have told. Those missing are between two steps, such as being noted.
         opens_in: Seconds for which the rate limit lets nobody leave, as far as is known.
         reason: What that waits for, such as `partner limit of 1000`, or None.
         total: Drafts that there are in all, if it is known.
@@ -129,6 +135,8 @@ class RunProgress:
     refused: int = 0
     seconds: float = 0.0
     waiting: int = 0
+    in_flight: int = 0
+    waits: Mapping[str, int] = field(factory=dict[str, int], hash=False)
     opens_in: float = 0.0
     reason: str | None = None
     total: int | None = None

@@ -60,6 +60,8 @@ class Watch:
             refused=self.caller.calls.refused,
             seconds=tally.seconds(now),
             waiting=self.caller.calls.waiting,
+            in_flight=self.caller.calls.in_flight,
+            waits=self.caller.calls.waits(reason),
             opens_in=opens_in,
             reason=reason or None,
             total=total,

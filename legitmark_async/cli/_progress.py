@@ -18,6 +18,8 @@ Goal = Literal["created", "submitted"]
 # Seconds between two pictures of the bar, and between two lines.
 _FRAME = 0.1
 _LINE = 5.0
+# What drafts wait for in trouble, and how it is told.
+_TROUBLE = {"backoff": "another try", "lookup": "a look-up", "failures of the server": "the server to recover"}
 # Columns for the words beside the bar, and for the bar.
 _WORDS = 68
 _SHORTEST, _LONGEST = 10, 40
@@ -77,6 +79,12 @@ def describe(progress: RunProgress, goal: Goal = "created", *, brief: bool = Fal
         f"{progress.failed} failed" if progress.failed else "",
         f"{progress.unknown} unknown" if progress.unknown else "",
         f"ends in {progress.ends_in:.0f} s" if progress.ends_in else "",
-        f"{why}opens in {progress.opens_in:.1f} s" if progress.opens_in else "",
+        f"{why}opens in {progress.opens_in:.1f} s" if progress.opens_in else _others(progress),
     ]
     return "  ".join(filter(None, words))
+
+
+def _others(progress: RunProgress) -> str:
+    """Tell of waits for something other than a limit: of trouble, so."""
+    trouble = {what: count for what, count in progress.waits.items() if what in _TROUBLE}
+    return ", ".join(f"{count} wait for {_TROUBLE[what]}" for what, count in sorted(trouble.items()))

@@ -1,0 +1,91 @@
+"""The one thing that calls tell of themselves, whoever listens."""
+
+import logging
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import define, field
+
+from legitmark_async._telemetry._course import Course
+from legitmark_async._telemetry._otel import OpenTelemetry
+from legitmark_async._telemetry._records import LOG, log_call, log_try
+from legitmark_async._wire import Headers, Request
+from legitmark_async.errors import Attempt
+from legitmark_async.options import Clock
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+T = TypeVar("T")
+
+
+@define(eq=False)
+class Telemetry:
+    """Tells of the calls of a client and their tries.
+
+    Attributes:
+        clock: Monotonic seconds.
+    """
+
+    clock: Clock
+    _otel: OpenTelemetry | None = field(default=None, init=False)
+
+    def open(self) -> None:
+        """Look whether OpenTelemetry is set up; what is set up later is found when the client is opened again."""
+        self._otel = OpenTelemetry.set_up()
+
+    @property
+    def tells_tries(self) -> bool:
+        """Whether anybody listens to tries; if not, nothing has to be known of those that went well."""
+        return self._otel is not None or LOG.isEnabledFor(logging.DEBUG)
+
+    def call(self, request: Request[T], course: Course) -> AbstractContextManager[None]:
+        """Return a context to make a call in, which tells of its end."""
+        return _Telling(self.clock, self._otel, request, course)
+
+    def begin_try(self, request: Request[T]) -> None:
+        """Tell of a request that leaves. Each has its `end_try`, whatever becomes of it, if `tells_tries`."""
+        if self._otel is not None:
+            self._otel.begin_try(request)
+
+    def end_try(
+        self, request: Request[T], attempt: Attempt, headers: Headers | None, error: BaseException | None
+    ) -> None:
+        """Tell what became of a request.
+
+        Args:
+            request: What was asked.
+            attempt: The try.
+            headers: Of its answer, if there was one.
+            error: What it failed with, if it did.
+        """
+        if LOG.isEnabledFor(logging.DEBUG):
+            log_try(request, attempt, headers, error)
+        if self._otel is not None:
+            self._otel.end_try(request, attempt, headers, error)
+
+
+@define(eq=False)
+class _Telling(AbstractContextManager[None]):
+    # A class, as a generator would cost a call three times as much.
+    clock: Clock
+    otel: OpenTelemetry | None
+    request: Request[Any]
+    course: Course
+    context: "AbstractContextManager[Span] | None" = None
+    span: "Span | None" = None
+
+    def __enter__(self) -> None:
+        if self.otel is not None:
+            self.context = self.otel.begin_call(self.request)
+            self.span = self.context.__enter__()
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        now = self.clock()
+        log_call(self.request, self.course, now, exc)
+        if self.otel is not None and self.context is not None and self.span is not None:
+            self.otel.end_call(self.span, self.request, self.course, now, exc)
+            self.context.__exit__(None, None, None)
