@@ -18,10 +18,12 @@ from legitmark_async.sandbox._envelopes import Answer, Moment, encode_error
 from legitmark_async.sandbox._faults import FaultKind, Faults
 from legitmark_async.sandbox._limits import NANOSECONDS
 from legitmark_async.sandbox._routes import Route
+from legitmark_async.sandbox._script import Script
 from legitmark_async.sandbox._storage import refuse
 from legitmark_async.sandbox._wire import SeenRequest, cut, make_response, truncate
 
 _SANE_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_REFUSED = 429
 _GARBAGE = Answer(200, b"<html><body><h1>Bad gateway</h1></body></html>", content_type="text/html")
 
 
@@ -47,6 +49,7 @@ class Front:
         seed: Of faults and jitter.
         seen: The last requests, oldest first.
         faults: Those in force.
+        script: What the next requests are answered.
         closing: Set when the sandbox closes, which ends every stall.
         asset_url: Of the second host.
     """
@@ -57,6 +60,7 @@ class Front:
     seed: int
     seen: deque[SeenRequest]
     faults: Faults
+    script: Script = attrs.field(factory=Script)
     closing: asyncio.Event = attrs.field(factory=asyncio.Event)
     asset_url: str = ""
     _fault_rng: random.Random = attrs.field(init=False)
@@ -84,8 +88,10 @@ class Front:
         path, _, query = request.raw_path.partition("?")
         seen = SeenRequest(request.method, request.raw_path, dict(request.headers), b"")
         self.seen.append(seen)
-        fault = self._draw(path)
-        answer = await self._perform_asset(request, path, query, fault)
+        answer, fault = self._scripted(request.method, path), None
+        if answer is None:
+            fault = self._draw(request.method, path)
+            answer = await self._perform_asset(request, path, query, fault)
         if self.settings.latency:
             await asyncio.sleep(self.settings.latency * self._jitter_rng.uniform(0.8, 1.2))
         return await self._deliver(request, seen, answer, fault)
@@ -112,7 +118,7 @@ class Front:
     async def _serve(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
         seen = SeenRequest(request.method, request.raw_path, dict(request.headers), b"")
         self.seen.append(seen)
-        answer = await self._read(request, seen)
+        answer = await self._read(request, seen) or self._scripted(request.method, path)
         fault: FaultKind | None = None
         if answer is None:
             call = Call(request.method, path, query, request.headers, seen.body)
@@ -139,14 +145,23 @@ class Front:
         outcome = self.api.screen(call, moment)
         if isinstance(outcome, Answer):
             return outcome, None
-        fault = self._draw(call.path)
+        fault = self._draw(call.method, call.path)
         limit_headers = self.api.limit_headers(moment)
         answer = await self._perform(outcome, call, moment, fault)
         if answer is not None and limit_headers:
             answer = attrs.evolve(answer, headers=limit_headers)
         return answer, fault
 
-    def _draw(self, path: str) -> FaultKind | None:
+    def _scripted(self, method: str, path: str) -> Answer | None:
+        scripted = self.script.next_answer(method, path)
+        if scripted is None:
+            return None
+        self.api.tally.refused += scripted.status == _REFUSED
+        return scripted.encode(self.moment())
+
+    def _draw(self, method: str, path: str) -> FaultKind | None:
+        if fault := self.script.next_fault(method, path):
+            return fault
         strikes = self.settings.strikes
         return self.faults.draw(self._fault_rng) if strikes is None or strikes(path) else None
 

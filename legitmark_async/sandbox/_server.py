@@ -4,26 +4,22 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Self
 
 import attrs
-from aiohttp import web
 
 from legitmark_async.sandbox._api import Api
-from legitmark_async.sandbox._envelopes import Moment
-from legitmark_async.sandbox._faults import Faults
+from legitmark_async.sandbox._faults import FaultKind, Faults
 from legitmark_async.sandbox._front import Front
+from legitmark_async.sandbox._hosts import Hosts
 from legitmark_async.sandbox._ledger import Ledger
 from legitmark_async.sandbox._limits import Limits
 from legitmark_async.sandbox._records import Photo, Record
+from legitmark_async.sandbox._script import ScriptedAnswer
 from legitmark_async.sandbox._webhooks import RETRIES, Delivery, Postman
 from legitmark_async.sandbox._wire import SeenRequest
-
-_HOST = "127.0.0.1"
-# aiohttp waits twice for handlers that still sleep out their latency: closing takes half a second at most.
-_SHUTDOWN_TIMEOUT = 0.25
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -89,7 +85,7 @@ class Sandbox:
     """The last 1,000 requests, oldest first; without the bytes of photos."""
     _api: Api = attrs.field(init=False, repr=False)
     _front: Front = attrs.field(init=False, repr=False)
-    _runners: list[web.ServerRunner] = attrs.field(init=False, repr=False, factory=list[web.ServerRunner])
+    _hosts: Hosts = attrs.field(init=False, repr=False, factory=Hosts)
     _mover: asyncio.Task[None] | None = attrs.field(init=False, repr=False, default=None)
     _postman: Postman = attrs.field(init=False, repr=False)
     _url: str | None = attrs.field(init=False, default=None)
@@ -104,13 +100,13 @@ class Sandbox:
         self.set_limits(self._limits)
 
     async def __aenter__(self) -> Self:
-        if self._runners:
+        if self._hosts.opened:
             message = "this sandbox is open already"
             raise RuntimeError(message)
         self._front.closing = asyncio.Event()
         try:
-            self._url = await self._listen(self._front.handle, self.port)
-            self._front.asset_url = await self._listen(self._front.handle_asset, 0)
+            self._url = await self._hosts.listen(self._front.handle, self.port)
+            self._front.asset_url = await self._hosts.listen(self._front.handle_asset, 0)
         except BaseException:
             await self._close()
             raise
@@ -118,15 +114,6 @@ class Sandbox:
         if self.state_pace is not None:
             self._mover = asyncio.create_task(self._move_on(self.state_pace))
         return self
-
-    async def _listen(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], port: int) -> str:
-        # With handler_cancellation a stall ends when its client leaves.
-        server = web.Server(handler, handler_cancellation=True, access_log=None)
-        runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT)
-        self._runners.append(runner)
-        await runner.setup()
-        await web.TCPSite(runner, _HOST, port, backlog=1024).start()
-        return f"http://{_HOST}:{runner.addresses[0][1]}"
 
     async def __aexit__(
         self,
@@ -143,8 +130,7 @@ class Sandbox:
             await asyncio.gather(self._mover, return_exceptions=True)
             self._mover = None
         await self._postman.aclose()
-        while self._runners:
-            await self._runners.pop().cleanup()
+        await self._hosts.aclose()
 
     @property
     def url(self) -> str:
@@ -222,6 +208,51 @@ class Sandbox:
         self._limits = limits
         self._api.limit(limits)
 
+    def will_answer(  # one for each part of an answer
+        self,
+        status: int,
+        *,
+        retry_after: float | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        times: int = 1,
+        on: str = "*",
+    ) -> None:
+        """Answers the next requests so, whatever they ask for, and does nothing else.
+
+        What is asked for first comes first, where several calls match a request.
+
+        Args:
+            status: HTTP status.
+            retry_after: Seconds for a Retry-After header; a 429 tells them in its body too.
+            body: As it is, or as JSON if it is no text and no bytes; None: what the API has for the status.
+            headers: Beside those of each answer.
+            times: How many requests.
+            on: Which ones, by method and path without the query, such as `POST /api/v2/sr` or `GET /api/sr/find/*`.
+
+        Raises:
+            ValueError: A status, number of seconds or times is none.
+        """
+        self._front.script.add(ScriptedAnswer(status, retry_after, body, dict(headers or {})), times, on)
+
+    def will_fail(self, kind: FaultKind, *, times: int = 1, on: str = "*") -> None:
+        """Lets a fault strike the next requests that are not refused.
+
+        Args:
+            kind: Such as `drop-after`.
+            times: How many requests.
+            on: Which ones, as in `will_answer`.
+
+        Raises:
+            ValueError: There is no such fault, or `times` is less than 1.
+        """
+        self._front.script.add(kind, times, on)
+
+    @property
+    def scripted(self) -> int:
+        """Requests for which `will_answer` and `will_fail` still have something."""
+        return self._front.script.left
+
     def set_s3_fault(self, there: bool) -> None:  # noqa: FBT001  # a switch
         """Switches whether the API can't count photos: progress tells so then."""
         self._api.operations.s3_fault = there
@@ -236,7 +267,7 @@ class Sandbox:
         Raises:
             KeyError: There is none.
         """
-        self._api.states.step(self._record(sr_uuid), self._moment().iso)
+        self._api.states.step(self._record(sr_uuid), self._front.moment().iso)
 
     def move(self, sr_uuid: str, primary: str, supplement: str | None = None) -> None:
         """Puts a service request into any state, and tells of it by webhook.
@@ -244,7 +275,7 @@ class Sandbox:
         Raises:
             KeyError: There is none.
         """
-        self._api.states.move(self._record(sr_uuid), primary, supplement, self._moment().iso)
+        self._api.states.move(self._record(sr_uuid), primary, supplement, self._front.moment().iso)
 
     def _record(self, sr_uuid: str) -> Record:
         record = self._api.records.get(sr_uuid)
@@ -253,7 +284,7 @@ class Sandbox:
         return record
 
     def _tell(self, record: Record) -> None:
-        self._postman.send(record, lambda: self._moment().wall, old=self.old_webhooks)
+        self._postman.send(record, lambda: self._front.moment().wall, old=self.old_webhooks)
 
     async def _move_on(self, pace: float) -> None:
         while True:
@@ -262,9 +293,7 @@ class Sandbox:
                 self.step(identifier)
 
     def reset(self) -> None:
-        """Forgets records, counts, seen requests and the limits' state; limits and faults stay in force."""
+        """Forgets records, counts, seen requests, scripted answers and the limits' state; limits and faults stay."""
         self._api.clear()
+        self._front.script.clear()
         self.requests_seen.clear()
-
-    def _moment(self) -> Moment:
-        return self._front.moment()
