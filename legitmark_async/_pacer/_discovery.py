@@ -199,7 +199,11 @@ class Discovery:
         span = max(cycle.exhausted_at - cycle.opened_at, INSTANT)
         # 2. Refused for a moment only: a part of the key is used by others, and it refills all the time.
         period = resets_at - cycle.opened_at
-        if resets_at - cycle.exhausted_at < _MICRO * span or period < _SHORTEST:
+        wait = resets_at - cycle.exhausted_at
+        if period < _SHORTEST:
+            # The wait is that for one place.
+            return Rate(min(limit / _FIRST_REFILL, 1 / wait), limit, cycle.exhausted_at, proven=False)
+        if wait < _MICRO * span:
             return Rate(limit / _FIRST_REFILL, limit, cycle.exhausted_at, proven=False)
         # 3. A window: it began between the first request and its answer, and another one begins at the reset.
         period = likely_period(resets_at - cycle.answered_at, period)

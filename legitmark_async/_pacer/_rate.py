@@ -20,8 +20,9 @@ _FEWEST, _SHARE, _SOONEST = 20, 0.5, 0.5
 # Two measurements that differ by less mean the same, and their mean counts, each by its time; no more than that many
 # times that of a refill counts of what was measured before.
 _MORE, _MEMORY = 1.1, 2.0
-# As long as nothing is measured, it goes faster by the factor each time so long (s) has passed without a refusal.
-_RAMP, _RAMP_FACTOR = 0.25, 1.5
+# As long as nothing is measured, it goes faster by the factor each time so long (s), and at least the time of so many
+# requests, has passed without a refusal.
+_RAMP, _RAMP_FACTOR, _RAMP_REQUESTS = 0.25, 1.5, 2
 # After so much of a refill, and up to that many times more, without a refusal it goes faster, by these shares of the
 # limit's rate one after the other. The first lasts longer: whatever was left must be spent by it, for the next ones
 # are refused by the dozen.
@@ -124,6 +125,9 @@ class Rate(Refill):
     def opened(self, turn: Turn) -> None:
         """Note that a canary was admitted."""
         self._use(turn.sent_at)
+        if self._tokens:
+            # It was held until the next place was free, as told: that this one passed is no proof that there is more.
+            self._quiet_since = max(self._quiet_since, turn.sent_at)
 
     def note(self, reading: Reading) -> None:
         """Take what the answer to a request tells of the limit: then nothing has to be guessed any more."""
@@ -213,7 +217,7 @@ class Rate(Refill):
     def _grow(self, now: float) -> None:
         quiet = now - self._quiet_since
         if not self.proven:
-            if quiet >= _RAMP:
+            if quiet >= max(_RAMP, _RAMP_REQUESTS / self.rate):
                 self.rate *= _RAMP_FACTOR
                 self._base, self._quiet_since = self.rate, now
         elif (

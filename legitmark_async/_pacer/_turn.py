@@ -50,6 +50,10 @@ class Refusal:
     asked: float | None = None
 
 
+# Retry-After is in whole seconds (s).
+_WHOLE = 1.0
+
+
 @frozen
 class Refused:
     """A refusal, and the request that it answers.
@@ -70,6 +74,12 @@ class Refused:
     def resets_at(self) -> float | None:
         """When the limit is reset, on our clock."""
         return None if self.told.resets_in is None else self.now + self.told.resets_in
+
+    @property
+    def before_reset(self) -> bool:
+        """Whether a place may come free before the reset, by what Retry-After, in whole seconds, asks for."""
+        wait, asked = self.told.resets_in, self.told.asked
+        return wait is None or asked is None or asked < wait or wait <= _WHOLE
 
 
 @frozen

@@ -24,6 +24,9 @@ _EARLY, _ERROR = 0.5, 0.02
 _SILENT = 8
 # Refusals in the midst of a window after which it is none.
 _GRAZES = 3
+# So many in a row that grant no more than this, nor than such a share of the limit, so early: a bucket was full at
+# first, and what it tells is not when a window ends but when the next place comes free.
+_TRICKLES, _TRICKLE, _SMALL, _AT_ONCE = 2, 2, 0.1, 0.05
 # Who was silent for so many windows may find them begun anew at another instant.
 _IDLE = 1.5
 
@@ -33,6 +36,7 @@ class Window(Spending):
     """Learns from refusals and answers when windows begin, how long they last, and whether they are windows at all."""
 
     _grazes: int = field(default=0, init=False)
+    _trickles: int = field(default=0, init=False)
     _doubted: Refused | None = field(default=None, init=False)  # a refusal whose reset may be no window's
     _left_off: float | None = field(default=None, init=False)  # a beginning of a window before a long silence
 
@@ -44,7 +48,11 @@ class Window(Spending):
         resets_at = refused.resets_at
         if resets_at is None:
             return Hold(self._free_in(refused.now), exact=True) if tried else self._refused_vaguely(refused)
-        if self._left_by_last(refused.turn, resets_at):
+        self._count_trickle(refused, resets_at)
+        if self._trickles >= _TRICKLES:
+            self.successor = Rate(1 / self.phase.period, self.budget.limit, refused.now, proven=False)
+            return Hold(refused.told.resets_in, exact=True)
+        if (refused.before_reset or not self._trickles) and self._left_by_last(refused.turn, resets_at):
             self.successor = Counter.of_window(self.phase, self.budget.limit, self.used, refused.turn.sent_at)
             return self.successor.refused(refused)
         return self._refused_until(refused, resets_at)
@@ -136,6 +144,13 @@ class Window(Spending):
             return False
         off = (resets_at - self._left_off) % self.phase.period
         return min(off, self.phase.period - off) <= self._tolerance
+
+    def _count_trickle(self, refused: Refused, resets_at: float) -> None:
+        """Count the windows that grant next to nothing, from their beginning on, one after the other."""
+        turn, period = refused.turn, self.phase.period
+        early = turn.sent_at - self.phase.start < max(_AT_ONCE * period, 2 * turn.rtt)
+        few = self._granted <= min(_TRICKLE, _SMALL * self.budget.limit)
+        self._trickles = self._trickles + 1 if early and few and resets_at - refused.now > period / 2 else 0
 
     def _left_by_last(self, turn: Turn, resets_at: float) -> bool:
         limit, passed = self.budget.limit, (turn.sent_at - self.phase.start) / self.phase.period

@@ -308,6 +308,28 @@ class TestWindow:
 
         assert (law.successor or law).kind == kind
 
+    @pytest.mark.parametrize(
+        ("granted", "late", "asked", "kind"),
+        [
+            pytest.param(1, 0.1, 10.0, "refill", id="one at its beginning"),
+            pytest.param(1, 0.1, None, "refill", id="no Retry-After"),
+            pytest.param(5, 0.1, 10.0, "window", id="some more"),
+            pytest.param(1, 3.0, 10.0, "window", id="not at its beginning"),
+        ],
+    )
+    def test_trickle(self, granted: int, late: float, asked: float | None, kind: str) -> None:
+        """Two windows in a row that grant but one request, at their beginnings: a bucket, and its places are told."""
+        law = window()
+        send(law, 0.0, 100)
+
+        for start in (10.0, 20.0):
+            law.opened(turn(start))
+            send(law, start, granted - 1)
+            refuse(law, start + late, Refusal(resets_in=10.0 - late, asked=asked))
+
+        assert (law.successor or law).kind == kind
+        assert kind == "window" or (law.successor and law.successor.view(20.0).per_second) == pytest.approx(0.1)
+
     def test_rounded_down(self) -> None:
         """Asked back before the reset, and then refused again: so Retry-After is rounded down, and the reset counts."""
         law = window()
@@ -861,6 +883,20 @@ class TestCounter:
         assert (law.successor and law.successor.kind) == (rate and "refill")
         assert (law.successor and law.successor.view(4.0).per_second) == rate
 
+    @pytest.mark.parametrize(
+        ("asked", "rate"),
+        [pytest.param(10.0, 0.1, id="at the reset"), pytest.param(1.0, None, id="before the reset")],
+    )
+    def test_told_places(self, asked: float, rate: float | None) -> None:
+        """Told twice in a row that nothing comes free before the next window, it is a bucket: those are its places."""
+        law = counter(0, 100)
+
+        for at in (0.0, 10.0):
+            law.delay(at, BULK, 1, 0)
+            refuse(law, at, Refusal(resets_in=10.0, asked=asked))
+
+        assert (law.successor and law.successor.view(10.0).per_second) == (rate and pytest.approx(rate))
+
     @pytest.mark.parametrize("told", [False, True])
     def test_refused_often(self, *, told: bool) -> None:
         """Refused again and again in one window, the counts are not the server's: then it is a rate, unless told."""
@@ -964,14 +1000,15 @@ class TestDiscovery:
         assert (law.successor.budget.limit, law.successor.used) == (100, 1)
 
     @pytest.mark.parametrize(
-        ("granted", "at", "resets_in", "proven"),
+        ("granted", "at", "resets_in", "rate", "proven"),
         [
-            pytest.param(150, 5.1, 9.0, True, id="more than the limit"),
-            pytest.param(100, 5.0, 0.4, False, id="refused for a moment"),
-            pytest.param(100, 0.1, 0.3, False, id="a window too short to be one"),
+            pytest.param(150, 5.1, 9.0, 10.0, True, id="more than the limit"),
+            pytest.param(100, 5.0, 0.4, 10.0, False, id="refused for a moment"),
+            pytest.param(100, 0.1, 0.05, 10.0, False, id="a window too short to be one"),
+            pytest.param(100, 0.1, 0.25, 4.0, False, id="no faster than the place that is told"),
         ],
     )
-    def test_told_rate(self, *, granted: int, at: float, resets_in: float, proven: bool) -> None:
+    def test_told_rate(self, *, granted: int, at: float, resets_in: float, rate: float, proven: bool) -> None:
         """More than the limit, or refused for a moment only: it refills all the time."""
         law = discovery(granted, 100)
 
@@ -979,7 +1016,8 @@ class TestDiscovery:
         law.opened(turn(at + resets_in))
 
         assert isinstance(law.successor, Rate)
-        assert (law.successor.rate, law.successor.limit, law.successor.proven) == (10.0, 100, proven)
+        assert (law.successor.limit, law.successor.proven) == (100, proven)
+        assert law.successor.rate == pytest.approx(rate)
 
     def test_told_rate_by_answers(self) -> None:
         """What was admitted until the last answer came is counted by that: it may have waited at the server."""

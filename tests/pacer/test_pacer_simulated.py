@@ -98,6 +98,22 @@ def test_an_hour_of_minutes(kind: WindowKind, ratio: float) -> None:
     assert figures.after <= 0.5
 
 
+@pytest.mark.parametrize("latency", [0.005, 0.05])
+@pytest.mark.parametrize(("partner", "window"), [(20, 60.0), (100, 60.0), (200, 60.0), (1000, 60.0), (1000, 3600.0)])
+def test_slow_buckets(partner: int, window: float, latency: float) -> None:
+    """A bucket that tells when its next place comes free, be it seconds later, is not taken for windows of that length.
+
+    It would grant one request in each of them, and refuse all others.
+    """
+    slow = limits("bucket", partner=partner, window=window)
+
+    figures = race(ours, slow, 5 * partner, latency=latency)
+
+    assert figures.ratio <= 1.05
+    assert figures.at_first <= 128
+    assert figures.after <= 2
+
+
 @pytest.mark.parametrize(("kind", "headers"), [*((kind, "on-429") for kind in RATIOS), ("fixed", "always")])
 def test_two_limits_at_once(kind: WindowKind, headers: HeaderMode) -> None:
     """The limit of the user is the tighter one, and is spent as if it were alone."""
