@@ -6,7 +6,7 @@ from legitmark_async._pacer._law import Hold
 from legitmark_async._pacer._phase import Phase
 from legitmark_async._pacer._rate import Rate
 from legitmark_async._pacer._told import Told
-from legitmark_async._pacer._turn import Reading, Refused, Turn
+from legitmark_async._pacer._turn import Reading, Refusal, Refused, Turn
 
 # What is left untouched at the end of a window is missing in the next one too; so little must do.
 _CUSHION = 1.3
@@ -21,8 +21,8 @@ _QUIET, _LONGEST_QUIET = 2, 8
 _ERROR, _STRAY, _STRAYS = 5.0, 0.03, 2
 # So many refusals in one window: the counts are not the server's.
 _REFUSALS = 5
-# Told so often that the next place comes free when the next window begins, and was refused again then.
-_PLACES = 2
+# So much of the limit should have been free, and nothing was.
+_MOST = 0.5
 # What is told is rounded, and the answer to the last request is not the last that counts.
 _ROUNDED, _LATE = 1.0, 0.5
 
@@ -45,7 +45,6 @@ class Counter(Rate):
     _trials: set[int] = field(factory=set[int], init=False)  # who left although nothing should have been free
     _strays: int = field(default=0, init=False)
     _refusals: int = field(default=0, init=False)  # of this window
-    _places: int = field(default=0, init=False)
     _told: bool = field(default=False, init=False)
 
     @classmethod
@@ -104,7 +103,7 @@ class Counter(Rate):
         self.used += stray + _LATE
         if self._probing:
             self._end_probe(quiet_after=min(2 * self._quiet_after, _LONGEST_QUIET))
-        elif self._told_place(refused):
+        elif stray > _MOST * self.limit and self._told_place(refused.told):
             self.successor = Rate(1 / (refused.told.resets_in or 1.0), self.limit, now, proven=False)
         elif self._count_refusal(stray, now) and not self._told:
             pace = max(self._granted, 1) / max(self.at - self._empty_at, 0.1 * self.phase.period)
@@ -136,15 +135,13 @@ class Counter(Rate):
     def _catch_up(self) -> float:
         return _CATCH_UP * self.phase.period
 
-    def _told_place(self, refused: Refused) -> bool:
-        """Whether it is told window after window, from its beginning on, that nothing comes free before the next one.
+    def _told_place(self, told: Refusal) -> bool:
+        """Whether a refusal early in a window tells that nothing comes free before the next one.
 
         Then that is no window's end, but when the next place of a bucket comes free.
         """
-        wait, asked = refused.told.resets_in, refused.told.asked
-        alike = wait is not None and asked is not None and asked >= wait > self.phase.period / 2
-        self._places = self._places + 1 if alike else 0
-        return self._places >= _PLACES
+        wait, asked = told.resets_in, told.asked
+        return wait is not None and asked is not None and asked >= wait > self.phase.period / 2
 
     def _end_probe(self, *, quiet_after: int) -> None:
         self._probing, self._quiet_after = False, quiet_after

@@ -202,7 +202,7 @@ class Discovery:
         wait = resets_at - cycle.exhausted_at
         if period < _SHORTEST:
             # The wait is that for one place.
-            return Rate(min(limit / _FIRST_REFILL, 1 / wait), limit, cycle.exhausted_at, proven=False)
+            return Rate(min(limit / _FIRST_REFILL, 1 / max(wait, INSTANT)), limit, cycle.exhausted_at, proven=False)
         if wait < _MICRO * span:
             return Rate(limit / _FIRST_REFILL, limit, cycle.exhausted_at, proven=False)
         # 3. A window: it began between the first request and its answer, and another one begins at the reset.

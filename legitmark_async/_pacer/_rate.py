@@ -125,7 +125,7 @@ class Rate(Refill):
     def opened(self, turn: Turn) -> None:
         """Note that a canary was admitted."""
         self._use(turn.sent_at)
-        if self._tokens:
+        if self._tokens and not self.proven:
             # It was held until the next place was free, as told: that this one passed is no proof that there is more.
             self._quiet_since = max(self._quiet_since, turn.sent_at)
 

@@ -50,8 +50,8 @@ class Refusal:
     asked: float | None = None
 
 
-# Retry-After is in whole seconds (s).
-_WHOLE = 1.0
+# Retry-After is in whole seconds: up to so long (s) it can't tell one instant from another.
+_COARSE = 2.0
 
 
 @frozen
@@ -79,7 +79,7 @@ class Refused:
     def before_reset(self) -> bool:
         """Whether a place may come free before the reset, by what Retry-After, in whole seconds, asks for."""
         wait, asked = self.told.resets_in, self.told.asked
-        return wait is None or asked is None or asked < wait or wait <= _WHOLE
+        return wait is None or asked is None or asked < wait or wait <= _COARSE
 
 
 @frozen

@@ -884,18 +884,20 @@ class TestCounter:
         assert (law.successor and law.successor.view(4.0).per_second) == rate
 
     @pytest.mark.parametrize(
-        ("asked", "rate"),
-        [pytest.param(10.0, 0.1, id="at the reset"), pytest.param(1.0, None, id="before the reset")],
+        ("before", "asked", "rate"),
+        [
+            pytest.param(10, 10.0, 0.1, id="much was free"),
+            pytest.param(60, 10.0, None, id="less was free"),
+            pytest.param(10, 1.0, None, id="asked back before the reset"),
+        ],
     )
-    def test_told_places(self, asked: float, rate: float | None) -> None:
-        """Told twice in a row that nothing comes free before the next window, it is a bucket: those are its places."""
-        law = counter(0, 100)
+    def test_told_place(self, before: float, asked: float, rate: float | None) -> None:
+        """Nothing is free where most should be, nor before the next window: so it is a bucket, and a place is told."""
+        law = counter(0, before)
 
-        for at in (0.0, 10.0):
-            law.delay(at, BULK, 1, 0)
-            refuse(law, at, Refusal(resets_in=10.0, asked=asked))
+        refuse(law, 0.0, Refusal(resets_in=10.0, asked=asked))
 
-        assert (law.successor and law.successor.view(10.0).per_second) == (rate and pytest.approx(rate))
+        assert (law.successor and law.successor.view(0.0).per_second) == rate
 
     @pytest.mark.parametrize("told", [False, True])
     def test_refused_often(self, *, told: bool) -> None:
