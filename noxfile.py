@@ -19,6 +19,7 @@ nox.options.sessions = ["tests", "lint", "imports", "types", "docs", "contract",
 
 ROOT = Path(__file__).parent
 PACKAGE = "legitmark_async"
+PLUGIN = "_legitmark_pytestplugin.py"
 CONSTRAINTS = str(ROOT / "tests" / "constraints.txt")
 FLOORS = str(ROOT / "tests" / "floors.txt")
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -94,7 +95,7 @@ def coverage(session: nox.Session) -> None:
 
 
 def _test(session: nox.Session, *options: str, speed: bool, versions: str = CONSTRAINTS) -> None:
-    extras = "cli,distributed,otel,speed" if speed else "cli,distributed,otel"
+    extras = "cli,distributed,otel,testing" + (",speed" if speed else "")
     _install(session, "test", package=f"{_wheel(session)}[{extras}]", versions=versions)
     # In a flat layout the tests would import the working tree, not the wheel.
     session.env["PYTHONSAFEPATH"] = "1"
@@ -119,9 +120,9 @@ def imports(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types inside, and that every public name has one."""
-    _install(session, "types", package=f"{_wheel(session)}[cli,distributed,otel,speed]")
-    session.run("mypy", PACKAGE, "tests", "noxfile.py")
-    session.run("pyright", PACKAGE)
+    _install(session, "types", package=f"{_wheel(session)}[cli,distributed,otel,speed,testing]")
+    session.run("mypy", PACKAGE, PLUGIN, "tests", "noxfile.py")
+    session.run("pyright", PACKAGE, PLUGIN)
     # Outside the tree, so that it is the installed package that is looked at.
     with session.chdir(session.create_tmp()):
         session.run("pyright", "--verifytypes", PACKAGE, "--ignoreexternal")
@@ -175,7 +176,7 @@ def constraints(session: nox.Session) -> None:
     ):
         session.run(
             *("uv", "pip", "compile", "pyproject.toml"),
-            *(f"--extra={name}" for name in ("cli", "distributed", "otel", "speed")),
+            *(f"--extra={name}" for name in ("cli", "distributed", "otel", "speed", "testing")),
             *(f"--group={name}" for name in groups),
             *("--universal", "--python-version", SUPPORTED[0], "--no-header", "--no-annotate", "--upgrade"),
             *("--resolution", resolution, "--output-file", file, "--quiet"),

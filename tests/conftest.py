@@ -1,15 +1,13 @@
 """What the tests of the whole client share: a sandbox, a client on it, and drafts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from legitmark_async import Item, Legitmark, ServiceRequestDraft
 from legitmark_async.sandbox import Sandbox
-
-BAG = "cc30b104-7c47-11ef-a623-02595575faeb"
-CROSSBODY = "95e42d6b-7c4f-11ef-a623-02595575faeb"
+from legitmark_async.testing import make_draft, make_item
 
 # The asyncio plugin asks for "the" event loop before its first test; where none was ever set that makes one, which
 # nobody closes.
@@ -21,7 +19,7 @@ Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
 @pytest.fixture
 def item() -> Item:
     """A crossbody bag."""
-    return Item(category=BAG, type=CROSSBODY)
+    return make_item()
 
 
 @pytest.fixture
@@ -31,20 +29,18 @@ def drafts(item: Item) -> Drafts:
 
 
 @pytest.fixture
-def draft(item: Item) -> ServiceRequestDraft:
+def draft() -> ServiceRequestDraft:
     """The draft of the seed's example, without its service."""
-    return ServiceRequestDraft("ITEM-2024-0891", item)
+    return make_draft("ITEM-2024-0891")
 
 
 @pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
+def sandbox(legitmark_sandbox: Sandbox) -> Sandbox:
     """A sandbox without limits and faults."""
-    async with Sandbox() as sandbox:
-        yield sandbox
+    return legitmark_sandbox
 
 
 @pytest.fixture
-async def client(sandbox: Sandbox) -> AsyncIterator[Legitmark]:
+def client(legitmark_client: Legitmark) -> Legitmark:
     """A client of the sandbox."""
-    async with Legitmark(sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url) as client:
-        yield client
+    return legitmark_client

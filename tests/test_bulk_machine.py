@@ -29,7 +29,6 @@ from legitmark_async import (
     AttemptTimeoutError,
     BulkRun,
     ConnectionFailedError,
-    Item,
     JournalReader,
     Legitmark,
     Outcome,
@@ -41,10 +40,11 @@ from legitmark_async._transport import Transport
 from legitmark_async._wire import Request, Response
 from legitmark_async.journal import State, Status
 from legitmark_async.journal._journal import _Note
+from legitmark_async.testing import make_item
 
 T = TypeVar("T")
 
-BAG = Item(category="cc30b104-7c47-11ef-a623-02595575faeb", type="95e42d6b-7c4f-11ef-a623-02595575faeb")
+BAG = make_item()
 ITEMS = 5
 EPOCH = float(int(time.time())) - 100.0
 PAUSES = (0.5, 1.0)

@@ -11,10 +11,11 @@ import pytest
 from aiohttp import web
 
 import legitmark_async
-from legitmark_async import ConfigurationError, Item, Legitmark, RetryPolicy, ServiceRequest, ServiceRequestDraft
+from legitmark_async import ConfigurationError, Legitmark, RetryPolicy, ServiceRequest, ServiceRequestDraft
 from legitmark_async._pacer import Lane, Pacer, Refusal
 from legitmark_async.models import LimitType
 from legitmark_async.sandbox import Limits, Sandbox
+from legitmark_async.testing import make_item
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
 KEY = "leo_0123456789abcdef"
@@ -342,7 +343,7 @@ async def test_repr(sandbox: Sandbox) -> None:
 
 async def create_one(request: web.Request) -> web.Response:
     """Create one service request for each request to the service."""
-    item = Item("cc30b104-7c47-11ef-a623-02595575faeb", "95e42d6b-7c4f-11ef-a623-02595575faeb")
+    item = make_item()
     draft = ServiceRequestDraft(request.match_info["reference"], item)
     sr = await request.app[CLIENT].with_options(deadline=15).sr.create(draft)
     return web.json_response({"uuid": sr.uuid, "reference": sr.external_id})
@@ -393,7 +394,7 @@ async def test_service() -> None:
         ledger = sandbox.ledger
         assert (ledger.created, ledger.duplicates, ledger.over_limit) == (500, 0, 0)
         # The sandbox is still open, so what is left here would be the service's.
-        server = sandbox._runners[0].server
+        server = sandbox._hosts._runners[0].server
         assert server is not None
         await until(lambda: not server.connections)
     await until(lambda: asyncio.all_tasks() <= before)

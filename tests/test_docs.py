@@ -25,7 +25,6 @@ import re
 import shlex
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import CodeType
@@ -38,6 +37,7 @@ from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, RawFenced
 import legitmark_async
 from legitmark_async.cli._app import app
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import environment_of, serve_in_thread
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -51,7 +51,7 @@ _HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
 _NAV = re.compile(r"^ +- [^#\n]*: (?P<page>\S+\.md)$", re.MULTILINE)
 _API = re.compile(r"^::: (?P<name>[\w.]+)$", re.MULTILINE)
 # Beside the one on top, those whose names are all in the reference.
-_PACKAGES = ("distributed", "sandbox", "webhooks")
+_PACKAGES = ("distributed", "sandbox", "testing", "webhooks")
 # Where servers usually are, as the pages have it.
 _SERVERS = {
     "LEGITMARK_AMQP_URL": "amqp://guest:guest@127.0.0.1:5672/",
@@ -69,19 +69,8 @@ def _named(path: Path) -> str:
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox in a thread of its own, so that examples may run event loops of theirs."""
-    served, started, stopped = Sandbox(), threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        async with served:
-            started.set()
-            await asyncio.to_thread(stopped.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve(), debug=True))
-    thread.start()
-    assert started.wait(_SECONDS)
-    yield served
-    stopped.set()
-    thread.join()
+    with serve_in_thread() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
@@ -98,9 +87,8 @@ def environment(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """What is around an example: an empty folder, and the sandbox in the environment."""
     sandbox.reset()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LEGITMARK_BASE_URL", sandbox.url)
-    monkeypatch.setenv("LEGITMARK_API_KEY", sandbox.api_key)
-    monkeypatch.setenv("LEGITMARK_ASSET_URL", sandbox.asset_url)
+    for name, value in environment_of(sandbox).items():
+        monkeypatch.setenv(name, value)
     package = Path(legitmark_async.__file__).parents[1]
     ours = {"PYTHONPATH": str(package), "PYTHONASYNCIODEBUG": "1", "PYTHONWARNINGS": "error", "COLUMNS": "80"}
     return {**os.environ, **ours}
@@ -313,9 +301,7 @@ def test_reference_names_exist() -> None:
         assert inspect.getdoc(_resolve(name)), f"{name} has no docstring"
 
 
-@pytest.mark.parametrize(
-    "module", ["legitmark_async", *(f"legitmark_async.{name}" for name in ("distributed", "sandbox", "webhooks"))]
-)
+@pytest.mark.parametrize("module", ["legitmark_async", *(f"legitmark_async.{name}" for name in _PACKAGES)])
 def test_reference_is_complete(module: str) -> None:
     """Every public name has its place in the reference: by its docstring, or in a sentence or table there."""
     told = {name.rpartition(".")[2] for name in _referred()}

@@ -40,11 +40,10 @@ from legitmark_async.models import (
     Summary,
     SupplementState,
 )
+from legitmark_async.testing import BAG, CROSSBODY
 
 DATA = Path(__file__).parent / "data"
 NOW = 1_704_067_200.0
-BAG = "cc30b104-7c47-11ef-a623-02595575faeb"
-CROSSBODY = "95e42d6b-7c4f-11ef-a623-02595575faeb"
 LUXURY = "31670fe9-9272-11ef-b98d-06fb0f2a63e5"
 CREATE = create_service_request(ServiceRequestDraft("ITEM-2024-0891", Item(BAG, CROSSBODY)))
 MIDNIGHT = datetime(2024, 1, 1, tzinfo=UTC)

@@ -28,6 +28,7 @@ from legitmark_async.journal import Known, State, Status, digest_of
 from legitmark_async.journal._schema import MIGRATIONS, VERSION
 from legitmark_async.journal._store import Account, Store
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import make_item
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
 
@@ -47,7 +48,7 @@ async def outcomes_of(run: BulkRun) -> list[Outcome]:
 async def problem_with(client: Legitmark, sandbox: Sandbox, path: Path) -> str:
     """Try to run with a journal that can't be used: tell what is wrong with it, and check that nothing was sent."""
     before = sandbox.ledger.requests
-    item = Item("cc30b104-7c47-11ef-a623-02595575faeb", "95e42d6b-7c4f-11ef-a623-02595575faeb")
+    item = make_item()
     with pytest.raises(JournalError) as caught:
         await outcomes_of(client.sr.create_many([ServiceRequestDraft("NEW", item)], journal=path))
     assert sandbox.ledger.requests == before

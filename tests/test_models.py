@@ -18,9 +18,8 @@ from legitmark_async.models import (
     State,
     SupplementState,
 )
+from legitmark_async.testing import BAG, CROSSBODY
 
-BAG = "cc30b104-7c47-11ef-a623-02595575faeb"
-CROSSBODY = "95e42d6b-7c4f-11ef-a623-02595575faeb"
 ITEM = Item(category=BAG, type=CROSSBODY)
 DRAFT = ServiceRequestDraft("ITEM-2024-0891", ITEM, BAG)
 VALUES: list[object] = [

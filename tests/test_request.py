@@ -7,11 +7,10 @@ import pytest
 from legitmark_async import ConfigurationError, Legitmark, NotFoundError, RetryPolicy, ServerError, TransportError
 from legitmark_async._endpoints import raw_request
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import BAG
 
 # What a test passes on purpose although it isn't what is asked for.
 Wrong = Any
-
-BAG = "cc30b104-7c47-11ef-a623-02595575faeb"
 
 
 async def test_get(client: Legitmark, sandbox: Sandbox) -> None:

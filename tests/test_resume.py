@@ -24,6 +24,7 @@ from legitmark_async import (
 from legitmark_async.bulk import DONE_BEFORE, NOT_UNKNOWN, REPEATED
 from legitmark_async.journal import Status
 from legitmark_async.sandbox import Limits, Sandbox
+from legitmark_async.testing import BAG, CROSSBODY
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
 
@@ -241,7 +242,7 @@ async def test_repeated(client: Legitmark, item: Item, path: Path) -> None:
 async def test_rows_of_files(client: Legitmark, path: Path, tmp_path: Path) -> None:
     """The journal knows the file, the line and the other columns of each row, and tells causes without them."""
     file = tmp_path / "items.csv"
-    uuids = "cc30b104-7c47-11ef-a623-02595575faeb,95e42d6b-7c4f-11ef-a623-02595575faeb"
+    uuids = f"{BAG},{CROSSBODY}"
     file.write_text(f"reference_id,category,type,shelf\nR-1,{uuids},A3\nR-2,,,\nR-3,,,=1+1\n")
 
     await outcomes_of(client.sr.create_many(read_csv(file), journal=path))

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from legitmark_async.bulk import Row, read_csv, read_jsonl
 from legitmark_async.errors import ConfigurationError
 from legitmark_async.models import Item, ServiceRequestDraft
+from legitmark_async.testing import BAG, CROSSBODY
 
-BAG = "cc30b104-7c47-11ef-a623-02595575faeb"
-CROSSBODY = "95e42d6b-7c4f-11ef-a623-02595575faeb"
 LUXURY = "31670fe9-9272-11ef-b98d-06fb0f2a63e5"
 ITEM = Item(BAG, CROSSBODY)
 HEADER = "reference_id,category,type"

@@ -29,12 +29,11 @@ from legitmark_async.models import Brand
 from legitmark_async.models._names import UnknownNameError, find_named, fold
 from legitmark_async.resources import Shelf
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import BAG, CROSSBODY
 
 # What a test passes on purpose although it isn't what is asked for.
 Wrong = Any
 
-BAG = "cc30b104-7c47-11ef-a623-02595575faeb"
-CROSSBODY = "95e42d6b-7c4f-11ef-a623-02595575faeb"
 SNEAKERS = "95e428c2-7c4f-11ef-a623-02595575faeb"
 FOOTWEAR = "25ed7133-f230-4d64-850d-0cfc698e2931"
 NIKE = "95b54167-a23f-4ca0-81c0-8cf90a3619e2"

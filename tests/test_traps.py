@@ -23,9 +23,9 @@ from legitmark_async import (
 from legitmark_async._endpoints import create_service_request, decode, get_requirements
 from legitmark_async._wire import Response
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import BAG
 
 TESTS = Path(__file__).parent
-BAG = "cc30b104-7c47-11ef-a623-02595575faeb"
 DRAFT = ServiceRequestDraft("ITEM-2024-0891", Item(BAG, BAG))
 CREATE = create_service_request(DRAFT)
 KEY = "Invalid or expired API key"

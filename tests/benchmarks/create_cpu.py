@@ -24,9 +24,9 @@ import aiohttp
 from canned_server import canned_server  # type: ignore[import-not-found]  # its neighbour, when run as a script
 
 from legitmark_async import Created, Item, Legitmark, ServiceRequestDraft
+from legitmark_async.testing import BAG, CROSSBODY
 
 IN_FLIGHT = 16
-BAG, CROSSBODY = "cc30b104-7c47-11ef-a623-02595575faeb", "95e42d6b-7c4f-11ef-a623-02595575faeb"
 KEY = "leo_benchmark"
 
 Way = Callable[[int], Awaitable[None]]

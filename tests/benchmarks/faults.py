@@ -13,10 +13,11 @@ import sys
 import time
 from collections import Counter
 
-from legitmark_async import Item, Legitmark, ServiceRequestDraft, Timeouts
+from legitmark_async import Legitmark, ServiceRequestDraft, Timeouts
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import make_item
 
-ITEM = Item(category="cc30b104-7c47-11ef-a623-02595575faeb", type="95e42d6b-7c4f-11ef-a623-02595575faeb")
+ITEM = make_item()
 FAULTS = ("drop-before", "drop-after", "error-after", "truncate", "garbage", "slow-after")
 READ = Timeouts(read=1.0)
 

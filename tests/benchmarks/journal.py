@@ -24,10 +24,11 @@ from pathlib import Path
 
 from canned_server import canned_server  # type: ignore[import-not-found]  # its neighbour, when run as a script
 
-from legitmark_async import Created, Item, Legitmark, ServiceRequestDraft, Skipped, read_csv
+from legitmark_async import Created, Legitmark, ServiceRequestDraft, Skipped, read_csv
 from legitmark_async.journal import digest_of
+from legitmark_async.testing import make_item
 
-ITEM = Item(category="cc30b104-7c47-11ef-a623-02595575faeb", type="95e42d6b-7c4f-11ef-a623-02595575faeb")
+ITEM = make_item()
 LATENCY = 0.01
 LEFT = 1000
 

@@ -26,14 +26,15 @@ from attrs import frozen
 from local_servers import RabbitServer, RedisServer
 from race import Track, obey, ratio, say, together, worker  # type: ignore[import-not-found]  # its neighbour, as a script
 
-from legitmark_async import Item, ServiceRequestDraft
+from legitmark_async import ServiceRequestDraft
 from legitmark_async.distributed import Job, Ledger, _scripts, rabbitmq_broker, submit_job
 from legitmark_async.distributed._ledger import within
 from legitmark_async.distributed._records import Record, digest_text
 from legitmark_async.sandbox import Limits
+from legitmark_async.testing import make_item
 
 HERE = Path(__file__).parent
-BAG = Item(category="cc30b104-7c47-11ef-a623-02595575faeb", type="95e42d6b-7c4f-11ef-a623-02595575faeb")
+BAG = make_item()
 UUID = "6a2df1d6-4c4c-4a3c-a8b2-9c6d2bb2b5b0"
 BATCH = 100
 

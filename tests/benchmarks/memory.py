@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from canned_server import canned_server  # type: ignore[import-not-found]  # its neighbour, when run as a script
 
-from legitmark_async import Created, Item, Legitmark, ServiceRequestDraft
+from legitmark_async import Created, Legitmark, ServiceRequestDraft
+from legitmark_async.testing import make_item
 
 _FIRST = 5_000
 _MIB = 1024  # ru_maxrss is in KiB
@@ -20,7 +21,7 @@ _MIB = 1024  # ru_maxrss is in KiB
 
 def drafts(count: int) -> Iterator[ServiceRequestDraft]:
     """Make drafts one by one."""
-    item = Item(category="cc30b104-7c47-11ef-a623-02595575faeb", type="95e42d6b-7c4f-11ef-a623-02595575faeb")
+    item = make_item()
     return (ServiceRequestDraft(f"ITEM-2024-{number:08}", item) for number in range(count))
 
 

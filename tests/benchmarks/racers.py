@@ -16,8 +16,7 @@ from attrs import frozen
 
 from legitmark_async import Created, Item, Legitmark, ServiceRequestDraft, Skipped
 from legitmark_async.limits import RedisLimits, SqliteLimits
-
-BAG, CROSSBODY = "cc30b104-7c47-11ef-a623-02595575faeb", "95e42d6b-7c4f-11ef-a623-02595575faeb"
+from legitmark_async.testing import BAG, CROSSBODY
 
 # Sends the create of that number, and returns the seconds that its refusal asks for, or None if it was created.
 Send = Callable[[int], Awaitable[float | None]]

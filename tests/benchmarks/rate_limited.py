@@ -13,13 +13,14 @@ import sys
 import time
 from typing import get_args
 
-from legitmark_async import Item, Legitmark, ServiceRequestDraft
+from legitmark_async import Legitmark, ServiceRequestDraft
 from legitmark_async.sandbox import HeaderMode, Limits, Sandbox, WindowKind
+from legitmark_async.testing import make_item
 
 
 async def race(limits: Limits, creates: int) -> dict[str, float]:
     """Create all at once by tasks that await one call each."""
-    item = Item(category="cc30b104-7c47-11ef-a623-02595575faeb", type="95e42d6b-7c4f-11ef-a623-02595575faeb")
+    item = make_item()
     drafts = [ServiceRequestDraft(f"ITEM-{number}", item) for number in range(creates)]
     async with Sandbox(limits=limits, latency=0.005) as sandbox:
         async with Legitmark(sandbox.api_key, base_url=sandbox.url) as client:

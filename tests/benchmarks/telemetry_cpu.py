@@ -26,12 +26,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from legitmark_async import Item, Legitmark, ServiceRequestDraft, _endpoints
+from legitmark_async import Legitmark, ServiceRequestDraft, _endpoints
 from legitmark_async._call import CallState
 from legitmark_async._telemetry import Telemetry
+from legitmark_async.testing import make_item
 
 IN_FLIGHT = 16
-ITEM = Item(category="cc30b104-7c47-11ef-a623-02595575faeb", type="95e42d6b-7c4f-11ef-a623-02595575faeb")
+ITEM = make_item()
 KEY = "leo_benchmark"
 _LOG = logging.getLogger("legitmark_async")
 

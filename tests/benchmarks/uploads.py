@@ -18,11 +18,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from legitmark_async import Item, Legitmark, ServiceRequestDraft, Uploaded
+from legitmark_async import Legitmark, ServiceRequestDraft, Uploaded
+from legitmark_async.testing import make_item
 
 _LARGEST = 5 * 1024 * 1024
 _MIB, _MIB_IN_KIB = 1024 * 1024, 1024
-_ITEM = Item(category="cc30b104-7c47-11ef-a623-02595575faeb", type="95e42d6b-7c4f-11ef-a623-02595575faeb")
+_ITEM = make_item()
 _SERVER = """
 import asyncio, json, sys
 from legitmark_async.sandbox import Sandbox

@@ -19,8 +19,9 @@ from typing import get_args
 
 from memory import peak  # type: ignore[import-not-found]  # its neighbour, when run as a script
 
-from legitmark_async import Item, Legitmark, ServiceRequestDraft, Submitted
+from legitmark_async import Legitmark, ServiceRequestDraft, Submitted
 from legitmark_async.sandbox import Limits, Sandbox, WindowKind
+from legitmark_async.testing import make_item
 
 SIDES = ("Front", "Back", "Base", "Interior Label", "Hardware Engraving", "Serial Number")
 _REQUESTS = 4
@@ -33,7 +34,7 @@ async def race(limits: Limits, items: int, folder: Path) -> dict[str, float]:
     """Take all items the whole way, with a journal."""
     photo = folder / "photo.png"
     photo.write_bytes(_HEADER + bytes(200_000))
-    item = Item(category="cc30b104-7c47-11ef-a623-02595575faeb", type="95e42d6b-7c4f-11ef-a623-02595575faeb")
+    item = make_item()
     drafts = [ServiceRequestDraft(f"ITEM-{number}", item) for number in range(items)]
     submitted, first = 0, 0
     async with (

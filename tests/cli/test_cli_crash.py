@@ -13,13 +13,14 @@ from served_sandbox import ledger_of
 
 from legitmark_async import JournalReader
 from legitmark_async.journal import Status
+from legitmark_async.testing import BAG, CROSSBODY
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[bytes]"]
 Serve = Callable[..., Mapping[str, str]]
 Rows = Callable[[int], Path]
 
-UUIDS = "cc30b104-7c47-11ef-a623-02595575faeb,95e42d6b-7c4f-11ef-a623-02595575faeb"
+UUIDS = f"{BAG},{CROSSBODY}"
 KILLS = 10
 
 

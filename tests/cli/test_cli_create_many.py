@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from served_sandbox import ledger_of
 
+from legitmark_async.testing import BAG, CROSSBODY
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Serve = Callable[..., Mapping[str, str]]
 
-BAG = "cc30b104-7c47-11ef-a623-02595575faeb"
-CROSSBODY = "95e42d6b-7c4f-11ef-a623-02595575faeb"
 HEADER = "reference_id,category,type,note\n"
 
 

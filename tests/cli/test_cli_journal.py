@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from legitmark_async.testing import BAG, CROSSBODY
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-UUIDS = "cc30b104-7c47-11ef-a623-02595575faeb,95e42d6b-7c4f-11ef-a623-02595575faeb"
+UUIDS = f"{BAG},{CROSSBODY}"
 
 
 @pytest.fixture

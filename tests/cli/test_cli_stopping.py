@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from served_sandbox import ledger_of
 
+from legitmark_async.testing import BAG, CROSSBODY
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[bytes]"]
 Serve = Callable[..., Mapping[str, str]]
-UUIDS = "cc30b104-7c47-11ef-a623-02595575faeb,95e42d6b-7c4f-11ef-a623-02595575faeb"
+UUIDS = f"{BAG},{CROSSBODY}"
 COUNTED = re.compile(r"(\d+) created, (\d+) failed, (\d+) unknown, (\d+) skipped, \d+ refused, in [\d.]+ s")
 
 

@@ -14,6 +14,7 @@ from served_sandbox import ledger_of
 
 from legitmark_async import JournalReader
 from legitmark_async.journal import Status
+from legitmark_async.testing import BAG, CROSSBODY
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -131,7 +132,7 @@ def test_what_is_told_of_it(legitmark: Run, around: Mapping[str, str], tmp_path:
 def test_dry_run(legitmark: Run, around: Mapping[str, str], tmp_path: Path, *, key: bool) -> None:
     """Photos are checked without a key too; nothing is sent but look-ups of names."""
     file, photos = write(tmp_path, 3, start=1)
-    uuids = "cc30b104-7c47-11ef-a623-02595575faeb,95e42d6b-7c4f-11ef-a623-02595575faeb"
+    uuids = f"{BAG},{CROSSBODY}"
     file.write_text(file.read_text().replace("Bag,Crossbody", uuids))
     (photos / "S-1" / "Front.png").write_bytes(b"no photo")
 

@@ -12,9 +12,10 @@ from legitmark_async.cli._charts import Frame, Series, ceiling, format_count, fo
 from legitmark_async.cli._findings import Findings, cumulated, find
 from legitmark_async.cli._page import render
 from legitmark_async.journal import Entry, JournalSummary, RunRecord, Sample, Status
+from legitmark_async.testing import BAG, CROSSBODY
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-UUIDS = "cc30b104-7c47-11ef-a623-02595575faeb,95e42d6b-7c4f-11ef-a623-02595575faeb"
+UUIDS = f"{BAG},{CROSSBODY}"
 START = datetime(2026, 11, 25, 10, 0, 0, tzinfo=UTC)
 
 

@@ -15,11 +15,12 @@ from taskiq_aio_pika import AioPikaBroker, Queue
 from legitmark_async import ServiceRequestDraft
 from legitmark_async.distributed import Ledger, submit_job
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import BAG, CROSSBODY
 
 Around = Callable[[Sandbox], Mapping[str, str]]
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
 JOB = "commands"
-UUIDS = "cc30b104-7c47-11ef-a623-02595575faeb,95e42d6b-7c4f-11ef-a623-02595575faeb"
+UUIDS = f"{BAG},{CROSSBODY}"
 OWN_APP = """
 import os
 

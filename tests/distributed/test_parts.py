@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from legitmark_async import Item, LedgerError, Row, ServiceRequestDraft
 from legitmark_async.distributed._messages import VERSION, decode_chunk, encode_chunk
 from legitmark_async.distributed._records import Record, digest_text
+from legitmark_async.testing import BAG, CROSSBODY
 
-BAG, CROSSBODY = "cc30b104-7c47-11ef-a623-02595575faeb", "95e42d6b-7c4f-11ef-a623-02595575faeb"
 UUID_TEXTS = st.uuids().map(str)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
 
