@@ -146,10 +146,11 @@ def contract(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure CPU of creates, telemetry and the pacer, runs under limits, memory, journals, faults, photos and jobs."""
-    session.install(".[speed,distributed]", "opentelemetry-sdk", "pytest")
+    """Measure imports, CPU, runs under limits, memory, journals, faults, photos and jobs."""
+    session.install(".[cli,speed,distributed]", "opentelemetry-sdk", "pytest")
     session.env["PYTHONPATH"] = "tests"
     for name, *arguments in (
+        ("imports",),
         ("create_cpu",),
         ("telemetry_cpu",),
         ("pacer_cpu",),

@@ -5,7 +5,6 @@ import functools
 import platform
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from importlib.metadata import PackageNotFoundError, version
 from typing import BinaryIO, TypeVar, cast
 
 import aiohttp
@@ -55,6 +54,8 @@ _TRANSLATED: tuple[type[BaseException], ...] = (aiohttp.ClientError, TimeoutErro
 @functools.cache
 def user_agent() -> str:
     """Return what the client calls itself."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # reading metadata costs a lot
+
     try:
         ours = version("legitmark-async")
     except PackageNotFoundError:
