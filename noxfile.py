@@ -4,6 +4,7 @@
 supported Python that this machine has.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_existing_virtualenvs = False
-nox.options.sessions = ["tests", "lint", "imports", "types", "docs", "contract", "floors"]
+nox.options.sessions = ["tests", "lint", "imports", "types", "docs", "package", "contract", "floors"]
 
 ROOT = Path(__file__).parent
 PACKAGE = "legitmark_async"
@@ -124,8 +125,42 @@ def types(session: nox.Session) -> None:
     session.run("mypy", PACKAGE, PLUGIN, "tests", "noxfile.py")
     session.run("pyright", PACKAGE, PLUGIN)
     # Outside the tree, so that it is the installed package that is looked at.
-    with session.chdir(session.create_tmp()):
+    outside = Path(session.create_tmp()) / "typing"
+    shutil.copytree(ROOT / "tests" / "typing", outside, dirs_exist_ok=True)
+    with session.chdir(outside):
+        session.run("mypy", "--strict", "usage.py")
+        session.run("pyright", "--project", ".")
         session.run("pyright", "--verifytypes", PACKAGE, "--ignoreexternal")
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build twice, from different checkouts, and see that the same comes out; and that an index would take it.
+
+    A folder that is named gets what was built.
+    """
+    session.install("build", "twine")
+    built = [_built(session, number) for number in range(2)]
+    if built[0] != built[1]:
+        session.error(f"built twice, it is not the same: {built}")
+    session.run("twine", "check", "--strict", *(str(path) for path in _folder(session, 0).iterdir()))
+    for target in session.posargs:
+        shutil.copytree(_folder(session, 0), ROOT / target, dirs_exist_ok=True)
+
+
+def _folder(session: nox.Session, number: int) -> Path:
+    return Path(session.create_tmp()) / f"dist-{number}"
+
+
+def _built(session: nox.Session, number: int) -> dict[str, str]:
+    """Build sdist and wheel from a copy that has times of its own, and tell their digests."""
+    source, folder = Path(session.create_tmp()) / f"source-{number}", _folder(session, number)
+    for path in (source, folder):
+        shutil.rmtree(path, ignore_errors=True)
+    built = shutil.ignore_patterns(".git", ".nox", ".venv*", "__pycache__", "dist", "site")
+    shutil.copytree(ROOT, source, copy_function=shutil.copyfile, ignore=built)
+    session.run("python", "-m", "build", "--outdir", str(folder), str(source), silent=True)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
 @nox.session
