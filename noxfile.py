@@ -203,6 +203,25 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Let a client work for ten minutes under limits and faults, and see that it keeps nothing."""
+    session.install(".[cli,speed,testing]")
+    session.run("python", "tests/benchmarks/soak.py", *session.posargs)
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Feed what reads from outside with made up bytes, a minute each, or as the options of libFuzzer say."""
+    session.install(".[testing]", "atheris")
+    options = session.posargs or ["-max_total_time=60"]
+    for target in ("headers", "envelopes", "webhooks", "photos"):
+        corpus = Path(session.create_tmp()) / target
+        corpus.mkdir(exist_ok=True)
+        with session.chdir(corpus.parent):
+            session.run("python", str(ROOT / "tests" / "fuzz" / "fuzz.py"), target, *options, str(corpus))
+
+
+@nox.session(default=False)
 def constraints(session: nox.Session) -> None:
     """Write the versions that the checks use; no address of any index is among them."""
     session.install("uv")

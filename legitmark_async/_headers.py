@@ -47,7 +47,9 @@ _NAMES = tuple(
 
 def parse_count(text: str | None) -> int | None:
     """Read a number of requests."""
-    if text is None or not _COUNT.fullmatch(text.strip()):
+    # It is the stripped text that is read too: what `strip` takes away, `float` may not know.
+    text = "" if text is None else text.strip()
+    if not _COUNT.fullmatch(text):
         return None
     count = int(float(text))
     return count if count <= _LARGEST_COUNT else None
@@ -64,7 +66,8 @@ def parse_wait(text: str | None, now: float) -> float | None:
     instant = parse_instant(text)
     if instant is not None:
         return _until(instant, now)
-    return _plausible(float(text)) if text is not None and _NUMBER.fullmatch(text.strip()) else None
+    text = "" if text is None else text.strip()
+    return _plausible(float(text)) if _NUMBER.fullmatch(text) else None
 
 
 def parse_instant(text: str | None) -> float | None:

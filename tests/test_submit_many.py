@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from photo_samples import make_jpeg, make_png
+from waiting import until
 
 from legitmark_async import (
     BulkRun,
@@ -379,6 +380,18 @@ async def test_refusals_of_all_steps(item: Item) -> None:
         assert run.progress.refused == sandbox.ledger.refused > 0
     assert "partner limit of 20" in {progress.reason for progress in seen if progress.waiting}
     assert (run.progress.submitted, run.progress.waiting) == (12, 0)
+
+
+async def test_waits_of_photos(item: Item) -> None:
+    """The progress tells of photos under way too, though they go to other hosts."""
+    async with (
+        Sandbox(faults={"stall-before": 1.0}, strikes=lambda path: path.endswith(".png")) as sandbox,
+        Legitmark(sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url, concurrency=2) as client,
+    ):
+        drafts = [ServiceRequestDraft("ITEM-1", item)]
+        async with client.workflow.submit_many(drafts, lambda _: dict.fromkeys(SIDES, PHOTO)) as run:
+            await until(lambda: run.progress.in_flight == 2)
+            assert (run.progress.active, run.progress.waits) == (1, {"requests in flight": 4})
 
 
 async def test_options(client: Legitmark, folder: Path) -> None:

@@ -44,10 +44,8 @@ class Calls:
         Args:
             limit: What a turn waits for at this moment; where that isn't known, it is what it began to wait for.
         """
-        return dict(
-            Counter(
-                (limit or state.reason or TURN) if state.phase == WAITING else state.phase
-                for state in self.under_way
-                if not state.in_flight
-            )
+        return Counter(
+            (limit or state.reason or TURN) if state.phase == WAITING else state.phase
+            for state in self.under_way
+            if not state.in_flight
         )

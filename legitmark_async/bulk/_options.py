@@ -2,6 +2,7 @@
 
 from attrs import frozen
 
+from legitmark_async._call import Caller
 from legitmark_async.bulk._books import Opener
 from legitmark_async.bulk._plan import REQUESTS, Planner
 from legitmark_async.errors import ConfigurationError
@@ -21,6 +22,7 @@ class RunOptions:
         ordered: Give the outcomes in the order of the input.
         books: Opens those where it is written down what happens, or None: it is forgotten with the run.
         plan: Finds out how each goes on once it is created, or None if that is all.
+        beside: Make the requests of the run that go to other hosts.
     """
 
     concurrency: int
@@ -28,6 +30,7 @@ class RunOptions:
     ordered: bool = False
     books: Opener | None = None
     plan: Planner | None = None
+    beside: tuple[Caller, ...] = ()
 
     @property
     def requests(self) -> int:

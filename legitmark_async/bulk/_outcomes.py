@@ -111,10 +111,11 @@ class RunProgress:
         refused: Requests that the rate limit refused (429); each was sent again.
         seconds: Since the run began, or how long it took.
         waiting: Of the active ones, how many wait for the rate limit.
-        in_flight: Of the active ones, how many have a request in flight.
-        waits: What the others wait for, and how many for each: a limit by its name, `failures of the server`,
-            `requests in flight` (their number is limited, by choice or for care), `backoff` before another try, or the
-            `lookup` of what a lost answer may have told. Those missing are between two steps, such as being noted.
+        in_flight: Requests in flight. An active draft has one, or several when its photos are uploaded.
+        waits: What the other calls of active drafts wait for, and how many for each: a limit by its name, `failures of
+            the server`, `requests in flight` (their number is limited, by choice or for care), `backoff` before another
+            try, or the `lookup` of what a lost answer may have told. Drafts that have none are between two steps, such
+            as being noted.
         opens_in: Seconds for which the rate limit lets nobody leave, as far as is known.
         reason: What that waits for, such as `partner limit of 1000`, or None.
         total: Drafts that there are in all, if it is known.

@@ -66,7 +66,7 @@ class BulkRun:
         self._tally = Tally()
         self._workers: set[asyncio.Task[None]] = set()
         self._active: set[Job] = set()
-        self._watch = Watch(caller, self._tally, self._active, options.requests)
+        self._watch = Watch(caller, options.beside, self._tally, self._active, options.requests)
         self._maker = Maker(caller, Memory(), asyncio.Semaphore(options.concurrency), options.plan, self._announce)
         self._sampler: asyncio.Task[None] | None = None
         # With books as many again are under way, of which some are being noted while others are in flight.

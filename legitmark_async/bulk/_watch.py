@@ -1,6 +1,8 @@
 """How far a bulk run is: for whoever asks, and for the journal."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from attrs import define, evolve
@@ -22,12 +24,14 @@ class Watch:
 
     Attributes:
         caller: Makes its calls.
+        beside: Make those that go to other hosts.
         tally: Its counts.
         active: Its jobs under way.
         requests: How many each job takes.
     """
 
     caller: Caller
+    beside: Sequence[Caller]
     tally: Tally
     active: AbstractSet[Job]
     requests: int = 1
@@ -59,9 +63,9 @@ class Watch:
             active=len(self.active),
             refused=self.caller.calls.refused,
             seconds=tally.seconds(now),
-            waiting=self.caller.calls.waiting,
-            in_flight=self.caller.calls.in_flight,
-            waits=self.caller.calls.waits(reason),
+            waiting=sum(caller.calls.waiting for caller in self._callers),
+            in_flight=sum(caller.calls.in_flight for caller in self._callers),
+            waits=self._waits() if working else {},
             opens_in=opens_in,
             reason=reason or None,
             total=total,
@@ -83,6 +87,17 @@ class Watch:
             load = Load(calls.refused - refused, calls.in_flight, calls.waiting, reason if opens_in > 0 else None)
             books.sample(now - since, after, before, load)
             before, refused, since = after, calls.refused, now
+
+    @property
+    def _callers(self) -> tuple[Caller, ...]:
+        return (self.caller, *self.beside)
+
+    def _waits(self) -> dict[str, int]:
+        waits: Counter[str] = Counter()
+        for caller in self._callers:
+            _, limit = caller.pacer.wait()
+            waits.update(caller.calls.waits(limit))
+        return dict(waits)
 
     def _counted(self) -> Tally:
         return evolve(self.tally, counts=self.tally.counts.copy())

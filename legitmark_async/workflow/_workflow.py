@@ -123,6 +123,7 @@ class Workflow:
             ordered=ordered,
             books=journal_books(journal, submits=True),
             plan=plan,
+            beside=(asset, storage),
         )
         return BulkRun(api, Source(drafts, total), options)
 
