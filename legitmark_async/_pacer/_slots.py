@@ -16,15 +16,17 @@ class Slots:
 
     _next_at: float = field(default=-math.inf, init=False)
     _taken_at: float = field(default=-math.inf, init=False)
+    _gap: float = field(default=math.inf, init=False)  # behind the last one that was taken
 
-    def wait(self, now: float, gap: float = math.inf) -> float:
+    def wait(self, now: float, gap: float | None = None) -> float:
         """Return the seconds until the next slot.
 
         Args:
             now: The instant.
-            gap: The slot is no further than this behind the last one that was taken, however many left out of turn.
+            gap: The slot is no further than this behind the last one that was taken, however many left out of turn;
+                None: what was said when that was taken.
         """
-        self._next_at = min(self._next_at, max(now, self._taken_at) + gap)
+        self._next_at = min(self._next_at, max(now, self._taken_at) + (self._gap if gap is None else gap))
         return max(self._next_at - now, 0.0)
 
     def take(self, turn: Turn, gap: float) -> None:
@@ -33,4 +35,4 @@ class Slots:
         credit = 0.0 if turn.planned else min(max(_CREDIT_SLOTS * gap, _SHORTEST_CREDIT), _LONGEST_CREDIT)
         # The first slot was not missed: there is nothing to make up for.
         due_at = max(self._next_at, now - credit) if self._next_at > -math.inf else now
-        self._next_at, self._taken_at = due_at + gap, max(now, self._taken_at)
+        self._next_at, self._taken_at, self._gap = due_at + gap, max(now, self._taken_at), gap

@@ -746,6 +746,20 @@ class TestRate:
         assert (law.kind, law.turns_at, law.view(5.0)) == ("refill", INF, View(49, 10.0))
 
 
+@pytest.mark.parametrize(
+    "law",
+    [pytest.param(Rate(10.0, 100, 0.0), id="rate"), pytest.param(Told(10.0, 100, 2.0, 0.0, fills=True), id="told")],
+)
+def test_out_of_turn(law: Rate | Told) -> None:
+    """However many interactive calls have left out of turn, a bulk call waits for one step, not for each of them."""
+    for number in range(200):
+        send(law, number / 10, lane=INTERACTIVE)
+
+    # With nothing left a step is the longest there is: ten times that of the rate.
+    assert law.delay(20.0, BULK, math.inf, 0) <= 1.0
+    assert law.delay(21.0, BULK, math.inf, 0) == 0.0
+
+
 class TestTold:
     """A limit without windows that tells what is left on every answer."""
 
