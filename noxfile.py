@@ -181,16 +181,18 @@ def contract(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Measure imports, CPU, runs under limits, memory, journals, faults, photos and jobs."""
-    session.install(".[cli,speed,distributed]", "opentelemetry-sdk", "pytest")
+    """Measure imports, CPU, other clients, runs under limits, memory, journals, faults, photos and jobs."""
+    session.install(".[cli,speed,distributed]", "httpx", "openai", "opentelemetry-sdk", "pytest", "requests")
     session.env["PYTHONPATH"] = "tests"
     for name, *arguments in (
         ("imports",),
+        ("others", "--write", "docs/figures.md"),
         ("create_cpu",),
         ("telemetry_cpu",),
         ("pacer_cpu",),
         ("rate_limited",),
         ("race", "--creates", "2500"),
+        ("pictures",),
         ("memory",),
         ("journal",),
         ("faults",),

@@ -55,6 +55,12 @@ class Track:
         self._refused_at: list[float] = []
 
     @property
+    def refused_at(self) -> list[float]:
+        """When each refused request came, in monotonic seconds."""
+        self._look()
+        return self._refused_at
+
+    @property
     def refusals(self) -> list[int]:
         """Refusals in each window, on the phase of the first request."""
         self._look()
