@@ -319,7 +319,8 @@ async def test_refusal(legitmark_clock, legitmark_sandbox, legitmark_client):
 
 
 def _pytest(folder: Path, module: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    """Run a module of tests of somebody else's."""
+    """Run tests of somebody else's, with a configuration of their own: else pytest may find ours above the folder."""
+    (folder / "pytest.ini").write_text("[pytest]", encoding="utf-8")
     (folder / "test_it.py").write_text(module, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "test_it.py"]
     around = {**os.environ, "PYTHONPATH": str(folder)}

@@ -22,8 +22,9 @@ class VirtualClock:
 
     @property
     def passed(self) -> float:
-        """Seconds since the block or the test began."""
-        return self.now - self._start
+        """Seconds since the block or the test began, to the microsecond."""
+        # Less the error of a float: who waits a minute has waited 60.0.
+        return round(self.now - self._start, 6)
 
     def stop(self) -> None:
         """Note that the block has ended."""
