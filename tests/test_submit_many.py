@@ -390,8 +390,9 @@ async def test_waits_of_photos(item: Item) -> None:
     ):
         drafts = [ServiceRequestDraft("ITEM-1", item)]
         async with client.workflow.submit_many(drafts, lambda _: dict.fromkeys(SIDES, PHOTO)) as run:
-            await until(lambda: run.progress.in_flight == 2)
-            assert (run.progress.active, run.progress.waits) == (1, {"requests in flight": 4})
+            # All of the six have their URLs then.
+            await until(lambda: run.progress.in_flight == 2 and run.progress.waits == {"requests in flight": 4})
+            assert run.progress.active == 1
 
 
 async def test_options(client: Legitmark, folder: Path) -> None:
