@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
+from tracing import Tracing
 
 from legitmark_async import (
     AttemptTimeoutError,
@@ -174,16 +175,18 @@ FAILURES = {
 
 @pytest.mark.parametrize("name", FAILURES)
 async def test_failure(name: str, caplog: pytest.LogCaptureFixture, draft: ServiceRequestDraft) -> None:
-    """A failure of any kind shows neither key nor signature: in no text, traceback with locals, pickle or log."""
+    """A failure of any kind shows neither key nor signature: in no text, traceback with locals, pickle, log or span."""
     handler, cls, cause = FAILURES[name]
-    options = RetryPolicy(attempts=1)
+    options, tracing = RetryPolicy(attempts=1), Tracing()
     async with (
         serving(handler) as server,
         Legitmark(KEY, base_url=server.url, retry=options, timeouts=Timeouts(read=0.1), on_ambiguous="raise") as client,
     ):
+        tracing.listen(client)
         error = await failure_of(client.sr.create(draft))
 
     assert server.keys == [f"Bearer {KEY}"]
+    check([tracing.span.to_json()])
     assert isinstance(error, cls)
     assert cause is None or isinstance(error.__cause__, cause)
     check(shown_by(error))

@@ -96,11 +96,8 @@ class TestRecords:
         self, client: Legitmark, sandbox: Sandbox, draft: ServiceRequestDraft, caplog: pytest.LogCaptureFixture
     ) -> None:
         """A call that went well after failures is told at INFO."""
-        sandbox.set_faults({"drop-after": 1.0})
-        creating = asyncio.ensure_future(client.sr.create(draft))
-        await until(lambda: sandbox.ledger.created == 1)
-        sandbox.set_faults({})
-        await creating
+        sandbox.will_fail("drop-after")
+        await client.sr.create(draft)
 
         *tries, whole = records(caplog)
         assert whole.levelname == "INFO"
@@ -218,11 +215,8 @@ class TestSpans:
         self, client: Legitmark, tracing: Tracing, sandbox: Sandbox, draft: ServiceRequestDraft
     ) -> None:
         """The looks for what a lost create made are events of its span."""
-        sandbox.set_faults({"drop-after": 1.0})
-        creating = asyncio.ensure_future(client.sr.create(draft))
-        await until(lambda: sandbox.ledger.created == 1)
-        sandbox.set_faults({})
-        await creating
+        sandbox.will_fail("drop-after")
+        await client.sr.create(draft)
 
         first, *_, last = tracing.events("attempt")
         assert first["error.type"] == "TransportError"
