@@ -165,8 +165,9 @@ def _built(session: nox.Session, number: int) -> dict[str, str]:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the site; a warning is an error."""
+    """Build the site; a warning is an error. The command's reference must be what its help says."""
     _install(session, "docs", package=".[cli]")
+    session.run("python", "tests/command_reference.py", "--check")
     session.run("zensical", "build", "--clean", "--strict")
 
 

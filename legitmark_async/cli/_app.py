@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from legitmark_async.cli._conventions import BY_SIGNAL, SOME_FAILED, STDIN, WRONG_USAGE
 from legitmark_async.cli._output import complain, say
@@ -23,27 +23,6 @@ _COMMANDS = {
 
 Its photos are checked first. --verdict waits for the verdict too. If it gets stuck on its way, it says where and why,
 and --sr goes on with it.""",
-    "legitmark_async.cli._calls:get": """Print a service request.
-
-As the API tells it. --include asks for more: item, sides, requirements, summary, outcome and others.""",
-    "legitmark_async.cli._calls:find": """Look a service request up by any of its ids.
-
-The look-up is public: what it finds needn't be yours. `get` reads only yours.""",
-    "legitmark_async.cli._calls:progress": """Tell whether the photos of a service request are enough.
-
-`met` is null where the API couldn't count them.""",
-    "legitmark_async.cli._calls:requirements": """Tell which sides of a service request need photos.
-
-One JSON object a side: `uuid`, `name`, `required`, `uploaded`.""",
-    "legitmark_async.cli._calls:upload": """Upload the photo of one side.
-
-It is checked first: JPEG, PNG, HEIC or DNG by its content, 5 MB at most, 600 x 600 pixels at least.""",
-    "legitmark_async.cli._calls:submit": """Submit a service request for authentication.
-
-It may be run again without harm: what is submitted already is not submitted again.""",
-    "legitmark_async.cli._calls:wait": """Wait for the verdict on a service request.
-
-Asks now and then until it is complete or cancelled (exit status 0), or its photos were rejected (1).""",
     "legitmark_async.cli._create:create": """Create one service request.
 
 It is printed as one JSON object, as the API tells it. If the answer is lost, it is looked for before it is sent again.
@@ -63,6 +42,15 @@ inevitable.""",
 
 The same lines as create-many writes, in the order in which the rows were first noted; or CSV. In CSV a text that a
 spreadsheet would take for a formula gets an apostrophe before it.""",
+    "legitmark_async.cli._calls:find": """Look a service request up by any of its ids.
+
+The look-up is public: what it finds needn't be yours. `get` reads only yours.""",
+    "legitmark_async.cli._calls:get": """Print a service request.
+
+As the API tells it. --include asks for more: item, sides, requirements, summary, outcome and others.""",
+    "legitmark_async.cli._calls:progress": """Tell whether the photos of a service request are enough.
+
+`met` is null where the API couldn't count them.""",
     "legitmark_async.cli._report:report": """Write a page that tells what happened in the runs over a journal.
 
 One HTML file that needs nothing else: outcomes, creates and refusals over time, waits and why, and what failed, by its
@@ -71,19 +59,31 @@ cause, with the rows that it hit.""",
 
 With the same retries, pacing and errors. Other than GET, HEAD and OPTIONS it is not repeated if it may have been
 carried out.""",
+    "legitmark_async.cli._calls:requirements": """Tell which sides of a service request need photos.
+
+One JSON object a side: `uuid`, `name`, `required`, `uploaded`.""",
     "legitmark_async.cli._sandbox:sandbox": """Serve a look-alike of the API, for tests.
 
 On 127.0.0.1, until SIGINT or SIGTERM ends it with exit status 0. The first line on stdout is a JSON object with its
 `url` and the made-up `api_key` that it takes. What really happened is told at `/_sandbox/ledger`.""",
+    "legitmark_async.cli._status:status": """Tell what a journal holds.
+
+One JSON object: counts of the items by what became of them, and the runs. On stderr stands how to go on.""",
+    "legitmark_async.cli._calls:submit": """Submit a service request for authentication.
+
+It may be run again without harm: what is submitted already is not submitted again.""",
     "legitmark_async.cli._submit_many:submit_many": """Create, photograph and submit each row of a file.
 
 The photos of a row stand in PHOTOS/reference_id/, one file for each side, called by the side's English name or its
 UUID: Front.jpg, "Serial Number.heic". They are checked before the row is created. The outcomes are those of
 create-many, and `submitted` and `stuck`: created, and no further, because of a photo that is missing, for example. With
 --journal the same command goes on with each row where it got to.""",
-    "legitmark_async.cli._status:status": """Tell what a journal holds.
+    "legitmark_async.cli._calls:upload": """Upload the photo of one side.
 
-One JSON object: counts of the items by what became of them, and the runs. On stderr stands how to go on.""",
+It is checked first: JPEG, PNG, HEIC or DNG by its content, 5 MB at most, 600 x 600 pixels at least.""",
+    "legitmark_async.cli._calls:wait": """Wait for the verdict on a service request.
+
+Asks now and then until it is complete or cancelled (exit status 0), or its photos were rejected (1).""",
     "legitmark_async.cli._worker:worker": """Create the items of jobs, beside others on other machines.
 
 Until a signal ends it: requests in flight end then, and what is unfinished is given back. Needs RabbitMQ and Redis. All
@@ -98,11 +98,21 @@ def _version() -> str:
         return "legitmark (not installed)"
 
 
+def _default(value: object) -> str | None:
+    """Tell what stands for an option that isn't given; of flags and of what may be repeated nothing does."""
+    if value is None or value is False or value == ():
+        return None
+    return "-" if value == STDIN else str(value)
+
+
+_OPTIONS = Parameter(negative="", show_default=_default)
+
 app = App(
     name="legitmark",
     help="Create service requests of the Legitmark Partner API: one, or as many as its rate limits let through.",
     help_epilogue=_EPILOGUE,
     version=_version,
+    default_parameter=_OPTIONS,
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
@@ -112,7 +122,9 @@ app["--version"].help = "Show the version."
 for _path, _help in _COMMANDS.items():
     app.command(_path, help=_help)
 
-_taxonomy = App(name="taxonomy", help="See what there is to choose from: categories, types, brands.")
+_taxonomy = App(
+    name="taxonomy", help="See what there is to choose from: categories, types, brands.", default_parameter=_OPTIONS
+)
 _taxonomy.command(
     "legitmark_async.cli._taxonomy:tree", help="Print every type with its category, one JSON object a line."
 )
@@ -121,7 +133,11 @@ _taxonomy.command("legitmark_async.cli._taxonomy:models", help="Print the models
 _taxonomy.command("legitmark_async.cli._taxonomy:resolve", help="Print the UUIDs of an item that is told by names.")
 app.command(_taxonomy)
 
-_webhook = App(name="webhook", help="Try webhooks out. The secret is read from LEGITMARK_WEBHOOK_SECRET.")
+_webhook = App(
+    name="webhook",
+    help="Try webhooks out. The secret is read from LEGITMARK_WEBHOOK_SECRET.",
+    default_parameter=_OPTIONS,
+)
 _webhook.command(
     "legitmark_async.cli._webhook:verify_webhook",
     name="verify",
@@ -133,7 +149,9 @@ _webhook.command(
 )
 app.command(_webhook)
 
-_job = App(name="job", help="Give items to workers on many machines. Needs RabbitMQ and Redis.")
+_job = App(
+    name="job", help="Give items to workers on many machines. Needs RabbitMQ and Redis.", default_parameter=_OPTIONS
+)
 _job.command(
     "legitmark_async.cli._job:submit",
     help="""Give the rows of a file to workers.

@@ -15,9 +15,7 @@ from legitmark_async.cli._output import say, write_json
 from legitmark_async.cli._run import command
 
 _PHOTOS = Parameter(help="Folder with a file for each side, called by the side's English name or its UUID.")
-_VERDICT = Parameter(
-    negative="", show_default=False, help="Wait for the verdict: until it is final, or photos were rejected."
-)
+_VERDICT = Parameter(help="Wait for the verdict: until it is final, or photos were rejected.")
 
 
 @Parameter(name="*", group=Group("Item", sort_key=1))

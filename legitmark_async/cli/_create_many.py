@@ -8,7 +8,7 @@ from cyclopts import Group, Parameter
 from legitmark_async import BulkRun, ConfigurationError, Legitmark
 from legitmark_async.cli._api import DEFAULT_API, Api
 from legitmark_async.cli._input import Drafts, Input
-from legitmark_async.cli._many import FILE, FLAG, DryRunOptions, OutputOptions, RunOptions, check_rows, run_rows
+from legitmark_async.cli._many import FILE, DryRunOptions, OutputOptions, RunOptions, check_rows, run_rows
 from legitmark_async.cli._run import command
 
 
@@ -21,7 +21,7 @@ class CreateOptions(RunOptions):
         settle_unknown: Send nothing but the rows of the journal that may have been sent before.
     """
 
-    settle_unknown: Annotated[bool, FLAG] = False
+    settle_unknown: bool = False
 
     def require_journal(self) -> None:
         """Check that there is a journal where one is needed.

@@ -18,7 +18,6 @@ from legitmark_async.cli._output import encode_json
 from legitmark_async.cli._run import command
 from legitmark_async.journal import Entry
 
-_FLAG = Parameter(negative="", show_default=False)
 _COLUMNS = ("reference_id", "status", "uuid", "micro_id", "error", "line")
 # A spreadsheet takes a cell that begins so for a formula, and runs it.
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -39,7 +38,7 @@ class ExportOptions:
 
     format: Literal["jsonl", "csv"] = "jsonl"
     out: Path | None = None
-    force: Annotated[bool, _FLAG] = False
+    force: bool = False
 
 
 DEFAULT_EXPORT = ExportOptions()

@@ -11,7 +11,7 @@ from legitmark_async.cli._conventions import ALL_DONE, SOME_FAILED
 from legitmark_async.cli._export import DEFAULT_EXPORT, ExportOptions, write_entries
 from legitmark_async.cli._input import Format, Input
 from legitmark_async.cli._lines import require_free
-from legitmark_async.cli._many import FILE, FLAG
+from legitmark_async.cli._many import FILE
 from legitmark_async.cli._output import say, write_json
 from legitmark_async.cli._run import command
 from legitmark_async.cli._status import format_instant
@@ -39,7 +39,7 @@ class SubmitOptions:
     format: Format | None = None
     id: str | None = None
     chunk_size: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 100
-    replace: Annotated[bool, FLAG] = False
+    replace: bool = False
 
 
 _SUBMIT = SubmitOptions()
@@ -88,7 +88,7 @@ async def submit(
 
 
 @command
-async def status(job_id: JobId, /, *, redis: RedisUrl = None, wait: Annotated[bool, FLAG] = False) -> int:
+async def status(job_id: JobId, /, *, redis: RedisUrl = None, wait: bool = False) -> int:
     """Tell how far a job is, or wait until it is finished.
 
     Args:

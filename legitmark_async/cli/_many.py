@@ -31,7 +31,6 @@ from legitmark_async.cli._outcomes import describe_outcome
 from legitmark_async.cli._output import describe_error, say
 from legitmark_async.cli._progress import Goal, has_terminal, shown
 
-FLAG = Parameter(negative="", show_default=False)
 FILE = Parameter(
     help="CSV with the columns reference_id, category, type and, if you like, service, brand, model; or JSON Lines "
     "with such keys. Category, type, brand and model are UUIDs or names. - is stdin."
@@ -58,7 +57,7 @@ class RunOptions:
     format: Format | None = None
     concurrency: Annotated[int, _COUNT] = 64
     max_failures: str | None = None
-    ordered: Annotated[bool, FLAG] = False
+    ordered: bool = False
     journal: Path | None = None
 
     def allowed_failures(self) -> float | None:
@@ -90,7 +89,7 @@ class OutputOptions:
     """
 
     out: Path | None = None
-    force: Annotated[bool, FLAG] = False
+    force: bool = False
 
     def appends(self, journal: Path | None) -> bool:
         """Whether the outcomes are written behind what is there."""
@@ -117,7 +116,7 @@ class DryRunOptions:
         window: Seconds of such a window; 60 by default.
     """
 
-    dry_run: Annotated[bool, FLAG] = False
+    dry_run: bool = False
     limit: Annotated[int | None, _COUNT] = None
     window: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None
 

@@ -15,8 +15,6 @@ from legitmark_async.cli._output import say
 from legitmark_async.cli._page import render
 from legitmark_async.cli._run import command, stop_at_once
 
-_FLAG = Parameter(negative="", show_default=False)
-
 
 @Parameter(name="*", group=Group("Output", sort_key=1))
 @frozen(kw_only=True)
@@ -29,7 +27,7 @@ class PageOptions:
     """
 
     html: Path
-    force: Annotated[bool, _FLAG] = False
+    force: bool = False
 
 
 @command

@@ -13,8 +13,6 @@ from legitmark_async.cli._conventions import ALL_DONE
 from legitmark_async.cli._output import write_json
 from legitmark_async.cli._run import command
 
-_FLAG = Parameter(negative="", show_default=False)
-
 
 @Parameter(name="*", group=Group("Request", sort_key=0))
 @frozen(kw_only=True)
@@ -29,7 +27,7 @@ class RequestOptions:
 
     param: tuple[str, ...] = ()
     body: str | None = None
-    pages: Annotated[bool, _FLAG] = False
+    pages: bool = False
 
 
 _REQUEST, _CALL = RequestOptions(), CallOptions()

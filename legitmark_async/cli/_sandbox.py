@@ -70,7 +70,7 @@ class ServerOptions:
 
     port: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=_LAST_PORT))] = 8080
     latency: Annotated[float, Parameter(validator=_NOT_NEGATIVE)] = 0.02
-    fault: Annotated[tuple[str, ...], Parameter(name="--fault", negative="", show_default=False)] = ()
+    fault: Annotated[tuple[str, ...], Parameter(name="--fault")] = ()
     seed: int = 0
 
 
@@ -87,7 +87,7 @@ class VerdictOptions:
     """
 
     state_pace: Annotated[float | None, Parameter(validator=validators.Number(gt=0))] = None
-    verdict: Annotated[tuple[str, ...], Parameter(name="--verdict", negative="", show_default=False)] = ()
+    verdict: Annotated[tuple[str, ...], Parameter(name="--verdict")] = ()
     webhook_url: str | None = None
 
 
