@@ -286,6 +286,19 @@ async def test_refusals_have_a_ceiling() -> None:
     assert world.tries == 5
 
 
+async def test_looks_have_a_ceiling() -> None:
+    """Looks for what a call may have made may fail twice as often as the call itself."""
+    failures = [server_error() for _ in range(9)]
+    world = World(failures, RetryPolicy(attempts=2), verdict=Verdict(looking=True))
+
+    with pytest.raises(ServerError) as raised:
+        await world.call()
+
+    assert raised.value is failures[3]
+    assert (world.verdict.looks, world.verdict.failures) == (4, 0)
+    assert world.slept == [0.5, 1.0, 2.0]
+
+
 async def test_attempts_have_a_ceiling() -> None:
     """A call that fails too often gives up with the last failure."""
     failures = [server_error() for _ in range(9)]

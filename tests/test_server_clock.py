@@ -108,3 +108,12 @@ def test_server_time(soon: float, later: float) -> None:
 
     assert times == [date + soon, date, date]
     assert server_time(CIMultiDict(), ErrorEnvelope(), date + later) == date + later
+
+
+def test_instants() -> None:
+    """An instant of our monotonic clock is told by the server's clock, or by ours as long as no answer is dated."""
+    clock = ServerClock()
+
+    assert clock.at(40.0, now=10.0, wall=BOOT) == BOOT + 30.0
+    clock.now(dated(BOOT + 12.0), 10.0, 12.0, wall=BOOT)
+    assert clock.at(40.0, now=12.0, wall=BOOT) == pytest.approx(BOOT - 0.25 + 12.0 + 28.0)
