@@ -291,6 +291,27 @@ def test_tuple(errors: object, read: tuple[ErrorItem, ...]) -> None:
     assert structure({"errors": errors}, ErrorEnvelope).errors == read
 
 
+@attrs.frozen
+class Parts:
+    """What holds tuples of plain values."""
+
+    texts: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    raw: dict[str, object] = attrs.field(factory=dict[str, object], eq=False)
+
+
+@pytest.mark.parametrize(
+    ("payload", "read"),
+    [
+        pytest.param({"texts": ["a", ""], "counts": [1, 2.0]}, Parts(("a", ""), (1, 2)), id="of its type"),
+        pytest.param({"texts": ["a", 1], "counts": [1, True]}, Parts(), id="one of another"),
+    ],
+)
+def test_tuple_of_values(payload: object, read: Parts) -> None:
+    """A list of plain values is read whole, or not at all."""
+    assert structure(payload, Parts) == read
+
+
 @given(payload=JSON)
 @example(payload={"uuid": "u", "state": {"primary": {}}, "created_at": "9999-12-31T23:59:59-23:59"})
 def test_any_payload(payload: object) -> None:

@@ -152,13 +152,14 @@ async def test_one_timer_for_all() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_too_late_is_told_at_once() -> None:
+@pytest.mark.parametrize("lane", Lane)
+async def test_too_late_is_told_at_once(lane: Lane) -> None:
     """A call whose deadline comes before the window opens is told so, with the wait and its reason."""
     pacer = make_pacer(FakeTime())
     close(pacer, hold=30.0)
 
     with pytest.raises(TooLateError) as caught:
-        await pacer.acquire(deadline=5.0)
+        await pacer.acquire(lane, deadline=5.0)
 
     assert caught.value.wait == pytest.approx(30.0)
     assert caught.value.reason == "partner limit"
@@ -199,6 +200,20 @@ async def test_cancelled_with_a_turn_in_hand() -> None:
     assert first.cancelled() or first.cancelling()
     pacer.answered(turn)
     assert pacer.gate.in_flight == 0
+
+
+async def test_cancelled_as_the_pacer_closes() -> None:
+    """A call that is cancelled just before its pacer is closed ends as cancelled."""
+    pacer = make_pacer(FakeTime())
+    close(pacer)
+    call = asyncio.create_task(pacer.acquire())
+    await settle()
+
+    call.cancel()
+    await pacer.aclose()
+
+    assert call.cancelled()
+    assert pacer.waiting == 0
 
 
 async def test_cancelled_timer_is_set_again() -> None:

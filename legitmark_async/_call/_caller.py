@@ -142,9 +142,10 @@ class Caller:
         raise AssertionError("tenacity ends by an exception")  # pragma: no cover  # for the type checker
 
     async def _try(self, request: Request[T], state: CallState, deadline: float) -> T:
-        if (doubt := state.doubt) is not None and self._confirms(doubt):
+        claim, doubt = request.claim, state.doubt
+        if claim is not None and doubt is not None and self._confirms(doubt):
             state.look(looking=True)
-            found = await self._confirmer.settle(request, state, deadline)
+            found = await self._confirmer.settle(claim, doubt, state, deadline)
             if found is not None:
                 return cast("T", found)  # only creates are ever in doubt, and a service request is what they give
             if doubt.error is not None and not doubt.error.retryable:

@@ -1,6 +1,6 @@
 """Looks for what a create may have made, before anybody makes it again."""
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from attrs import define
 
@@ -41,7 +41,7 @@ class Confirmer:
     sleep: Sleep
     pauses: tuple[float, ...]
 
-    async def settle(self, request: Request[Any], state: CallState, deadline: float) -> ServiceRequest | None:
+    async def settle(self, claim: Claim, doubt: Doubt, state: CallState, deadline: float) -> ServiceRequest | None:
         """Look for the service request, again and again until it is sure enough that there is none.
 
         Returns:
@@ -52,9 +52,6 @@ class Confirmer:
             LegitmarkError: A look failed.
             TooLateError: The next look would come after the deadline.
         """
-        claim, doubt = request.claim, state.doubt
-        if claim is None or doubt is None:
-            return None
         if not claim.findable:
             raise _open_question(claim, state, _NOT_FINDABLE)
         while True:

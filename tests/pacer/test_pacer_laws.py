@@ -479,6 +479,16 @@ class TestWindow:
 
         assert (law.phase.end, law.phase.period, law.used) == (resets_at, period, 1)
 
+    def test_turns_after_a_silence(self) -> None:
+        """After more windows than can be counted surely, how long one is, is what the reset has moved by."""
+        law = window()
+        law.note(reading(90, 10.0, 1.0))
+
+        law.note(reading(99, 110.0, 101.0))
+
+        assert (law.phase.end, law.used) == (110.0, 1)
+        assert law.phase.period == 100.0
+
     def test_log_is_told(self) -> None:
         """In a log nothing is free before the told instant, and if that isn't by our uses others share it."""
         law, waits = window(limit=2), []
@@ -760,6 +770,21 @@ def test_out_of_turn(law: Rate | Told) -> None:
     assert law.delay(21.0, BULK, math.inf, 0) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("law", "per_second", "left"),
+    [
+        pytest.param(Rate(12.0, 100, 0.0), 4.0, 16, id="rate"),
+        pytest.param(Told(12.0, 100, 48.0, 0.0, fills=True), 4.0, 64, id="told"),
+        pytest.param(Discovery(0.0, 0.1, 100), None, None, id="unknown"),
+    ],
+)
+def test_parts(law: Law, per_second: float | None, left: int | None) -> None:
+    """Of what refills each of three processes that use it alike gets a third; of what isn't known, nothing is."""
+    view = law.part(3, 4.0).view(4.0)
+
+    assert (view.per_second, view.remaining) == (per_second, left)
+
+
 class TestTold:
     """A limit without windows that tells what is left on every answer."""
 
@@ -787,6 +812,14 @@ class TestTold:
         assert [*rates, law.rate] == [10.0, 11.0]
         assert law.view(3.0).remaining == 20
         assert (law.kind, law.turns_at) == ("refill", INF)
+
+    def test_bucket_told_late(self) -> None:
+        """What others bring late has refilled since; how much is but guessed, so it counts for a part."""
+        law = Told(10.0, 100, 50.0, 4.0, fills=True)
+
+        law.note(reading(10, 11.0, 2.0))
+
+        assert (law.rate, law.view(4.0).remaining) == (10.0, 46)
 
     def test_bucket_level(self) -> None:
         """A bucket fills meanwhile, and what waits fits into it or not."""
@@ -935,6 +968,15 @@ class TestCounter:
         law.note(reading(left, 10.0, 5.0))
 
         assert law.view(5.0).remaining == free
+
+    def test_told_late(self) -> None:
+        """What is told of a window that is over tells nothing of this one."""
+        law = counter(25, 50)
+        law.view(12.0)
+
+        law.note(reading(3, 10.0, 9.0))
+
+        assert law.view(12.0).remaining == 100 - 20
 
     def test_told_strays(self) -> None:
         """Told twice that much less is left than we thought, others use the key."""

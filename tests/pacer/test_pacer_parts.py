@@ -164,6 +164,16 @@ def test_budget_shares(granted: list[int | None], sizes: list[int]) -> None:
     assert found == sizes
 
 
+@pytest.mark.parametrize(("parts", "size"), [(1, 20), (3, 6), (50, 1)])
+def test_budget_parts(parts: int, size: int) -> None:
+    """A part of a budget is at least one, and one part of one is all of it, which nobody falls short of."""
+    budget = Budget(20)
+
+    budget.part(parts)
+
+    assert (budget.size, budget.limit, budget.shortfalls > 0) == (size, 20, parts > 1)
+
+
 def test_budget_relimits() -> None:
     """Another limit is all ours, until two more windows grant less."""
     budget, sizes = Budget(100), []

@@ -9,7 +9,7 @@ import pytest
 from simulator import LimitedServer, bulk, make_pacer, simulate
 
 from legitmark_async._pacer import LAWS, Lane, Limits, Refusal, Turn
-from legitmark_async._sharing import LAYOUT, Codec, Group
+from legitmark_async._sharing import LAYOUT, Codec, Group, Switch
 from legitmark_async._sharing._permit import UNNUMBERED, Answered, Lost, Permit, RefusedBy, Report, Uncounted
 from legitmark_async._sharing._permit import Line as Waiting
 from legitmark_async._sharing._plan import Wanting
@@ -203,6 +203,18 @@ class TestGroup:
         assert list(met.members) == ["b"]
         assert used(met) == 1
 
+    def test_gone_with_old_permits(self) -> None:
+        """What whoever is gone could have sent in a window that is over is not given back to the next one."""
+        met = group()
+        assert len(meet(met, report("a", 1, wants=3), NOW + 0.1)) == 3
+        before = used(met)
+        meet(met, report("b", 1), NOW + 11.0)
+
+        meet(met, report("b", 2), NOW + 30.0)
+
+        assert list(met.members) == ["b"]
+        assert (before, used(met)) == (4, 4)
+
     def test_no_news(self) -> None:
         """Who has no news and gets nothing changes nothing, so that nobody has to store it."""
         met = group(1)
@@ -288,6 +300,26 @@ class TestShare:
 
         assert (again.serial, again.ended) == (first.serial, first.ended)
         assert (following.serial, len(following.ended)) == (first.serial + 1, 1)
+
+
+def test_switch() -> None:
+    """However a request ends, the share hears of it on the group's clock; its permit is used up, unless it counts not."""
+    share, switch = Share("a", group(), lambda: None), Switch()
+    switch.current, switch.offset = share, NOW
+    permits = [Permit(number, BULK, "", NOW, NOW + 9, asks=False) for number in (2, 3, 4)]
+    share.meet(share.group, share.report(NOW, {(BULK, ""): 3.0}, 0), permits)
+    turns = [Turn(number, BULK, "", number / 10) for number in (1, 2, 3)]
+
+    for turn in turns:
+        switch.take(turn)
+    switch.answered(turns[0], 0.2, ())
+    switch.lost(turns[1])
+    switch.give_back(turns[2])
+    ended = share.report(NOW + 1, {}, 0).ended
+
+    assert switch.knows("")
+    assert [(type(one), one.number) for one in ended] == [(Answered, 2), (Lost, 3), (Uncounted, 4)]
+    assert [one.sent_at - NOW for one in ended] == pytest.approx([0.1, 0.2, 0.0])
 
 
 async def _learned(limits: ServerLimits, creates: int) -> Limits:
