@@ -158,6 +158,16 @@ async def test_expired_url(client: Legitmark, sandbox: Sandbox, sr: ServiceReque
     assert (intents, sandbox.ledger.intents, sandbox.ledger.photos) == (3, 6, 1)
 
 
+async def test_forbidden_intent(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest) -> None:
+    """Of an intent that is refused no fresh URL is asked for: none would be given."""
+    sandbox.will_answer(403, on="GET /intent")
+
+    with pytest.raises(ForbiddenError):
+        await client.images.upload(sr.uuid, FRONT, make_png())
+
+    assert (sandbox.ledger.intents, sandbox.ledger.photos) == (0, 0)
+
+
 @pytest.mark.parametrize("fault", ["refuse", "drop-before", "drop-after", "error-after", "truncate", "garbage"])
 async def test_faults(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest, fault: str) -> None:
     """Intents and photos are sent again after any fault; another version of the same photo does no harm."""

@@ -254,6 +254,15 @@ def test_wrong_pause(name: str, value: object) -> None:
         RetryPolicy(**options)
 
 
+@pytest.mark.parametrize("value", [[0.5], 0.5, None, (0.5, 0), ("1",)], ids=["list", "one", "none", "zero", "text"])
+def test_wrong_pauses(value: Any) -> None:  # noqa: ANN401  # wrong on purpose
+    """Pauses between looks are a tuple of times."""
+    with pytest.raises(ConfigurationError, match=r"^RetryPolicy\.confirm_pauses must be a ") as raised:
+        RetryPolicy(confirm_pauses=value)
+
+    assert raised.value.problems == ("confirm_pauses",)
+
+
 @pytest.mark.parametrize("name", ["attempts", "refusals", "quota"])
 @pytest.mark.parametrize("value", NO_COUNTS)
 def test_wrong_policy(name: str, value: object) -> None:

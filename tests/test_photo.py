@@ -12,6 +12,7 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from legitmark_async._photo import LARGEST, PhotoHeader, PhotoKind, ReadAt, check, read_header
+from legitmark_async._photo._heic import _visible
 from legitmark_async.errors import PhotoError
 
 SAMPLES = {
@@ -76,6 +77,8 @@ def test_kinds(kind: PhotoKind, extension: str, content_type: str) -> None:
         (make_png()[:18], "is a PNG that can't be read"),
         (make_png(0, 5), "is a PNG without a size"),
         (make_heic()[:60], "is a HEIC that can't be read"),
+        (make_heic()[:20] + b"\0\0\0\x08free" * 5000, "is a HEIC that can't be read: its header makes no sense"),
+        (make_heic()[:20] + b"\0\0\0\x07free", "is a HEIC that can't be read: its boxes can't be followed"),
         (make_dng()[:30], "is a DNG that can't be read"),
         (make_jpeg(599, 600), "is 599 x 600 pixels, and 600 x 600 is the least"),
     ],
@@ -86,6 +89,24 @@ def test_refused(data: bytes, problem: str) -> None:
         check(reader(data), len(data))
 
     assert all(each.startswith("photo: ") for each in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("aperture", "size"),
+    [
+        (None, (1024, 768)),
+        ((1000, 1, 750, 1), (1000, 750)),
+        ((2001, 2, 9000, 1), (1000, 768)),
+        ((1000, 0, 750, 1), (1024, 768)),
+        ((1000, 1, 750, 0), (1024, 768)),
+    ],
+    ids=["none", "smaller", "rounded", "no width", "no height"],
+)
+def test_cropped(aperture: tuple[int, ...] | None, size: tuple[int, int]) -> None:
+    """A HEIC's picture is what its aperture leaves of it, unless that makes no sense."""
+    told = None if aperture is None else struct.pack(">8I", *aperture, 0, 1, 0, 1)
+
+    assert _visible((1024, 768), told) == size
 
 
 def test_edges() -> None:

@@ -1,6 +1,7 @@
 """From a service request to its verdict: get, find, progress, requirements, submit and wait_until, over the sandbox."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from legitmark_async import (
     ConfigurationError,
     ConflictError,
     DeadlineExceededError,
+    ForbiddenError,
     InvalidRequestError,
     Legitmark,
     MalformedResponseError,
@@ -53,7 +55,7 @@ async def upload_all(client: Legitmark, sr: ServiceRequest) -> None:
 
 
 @asynccontextmanager
-async def answering(*answers: dict[str, Any]) -> AsyncIterator[Legitmark]:
+async def answering(*answers: object) -> AsyncIterator[Legitmark]:
     """A client of an API that gives these answers, one after the other and the last one for ever."""
     left = list(answers)
 
@@ -235,6 +237,24 @@ async def test_requirements_shapes(answers: list[dict[str, Any]]) -> None:
     assert [side.uuid for side in requirements.optional] == ["2"]
 
 
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        ([[]], r"\$ is not an object"),
+        ([{"success": True}], r"\$\.sr is missing"),
+        ([{"sr": {"uuid": "u"}}, {"data": {}}], r"\$\.data\.side_groups is missing"),
+    ],
+    ids=["progress", "requirements", "side-groups"],
+)
+async def test_unreadable_answers(answers: list[Any], problem: str) -> None:
+    """An answer that can't be read is told with the place where something is missing."""
+    async with answering(*answers) as client:
+        view = client.with_options(retry=RetryPolicy(attempts=1))
+        asking = view.sr.progress("u") if "object" in problem else view.sr.requirements("u")
+        with pytest.raises(MalformedResponseError, match=problem):
+            await asking
+
+
 async def test_two_sides_of_a_name() -> None:
     """A name that two sides have is no answer: the error tells their UUIDs."""
     twice = {"sr": {"uuid": "u", "sides": {"required": [SIDES[0], {"uuid": "9", "name": "FRONT"}]}}}
@@ -261,6 +281,16 @@ async def test_submit_too_early(client: Legitmark, sr: ServiceRequest) -> None:
     """Without its photos it is refused, with what the API says."""
     with pytest.raises(ConflictError, match="Photos of required sides are missing"):
         await client.sr.submit(sr.uuid)
+
+
+async def test_submit_forbidden(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest) -> None:
+    """What surely was not carried out, and won't be, is told at once."""
+    sandbox.will_answer(403, on="POST /api/v2/sr/*/submit")
+
+    with pytest.raises(ForbiddenError):
+        await client.sr.submit(sr.uuid)
+
+    assert [seen.method for seen in sandbox.requests_seen] == ["POST", "GET", "POST"]
 
 
 async def test_submit_with_stale_reads() -> None:
@@ -377,6 +407,29 @@ async def test_wait_until_late(client: Legitmark, sr: ServiceRequest) -> None:
     """What doesn't come true in time is an error that names the last state."""
     with pytest.raises(DeadlineExceededError, match="the last state being DRAFT"):
         await client.sr.wait_until(sr.uuid, timeout=0.05, poll=0.01)
+
+
+async def test_wait_until_without_an_answer(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest) -> None:
+    """If not even the first look comes in time there is no state to name."""
+    sandbox.latency = 1.0
+
+    with pytest.raises(DeadlineExceededError, match=r"GET /api/v2/sr/\S+ did not fit into 0\.05 s"):
+        await client.sr.wait_until(sr.uuid, timeout=0.05)
+
+
+async def test_wait_until_condition_takes_long(client: Legitmark, sr: ServiceRequest) -> None:
+    """The time that a condition takes counts too."""
+    looks: list[ServiceRequest] = []
+
+    def judge(sr: ServiceRequest) -> bool:
+        looks.append(sr)
+        time.sleep(0.6)
+        return False
+
+    with pytest.raises(DeadlineExceededError, match="the last state being DRAFT"):
+        await client.sr.wait_until(sr.uuid, judge, timeout=0.5, poll=0.01)
+
+    assert len(looks) == 1
 
 
 @pytest.mark.parametrize("option", [{"timeout": 0}, {"poll": -1}, {"poll": float("nan")}])

@@ -216,6 +216,16 @@ async def test_unreadable_page(page: dict[str, Any]) -> None:
             [brand async for brand in lists.client.taxonomy.brands()]
 
 
+async def test_unreadable_rows() -> None:
+    """Rows that don't come in pages, and rows of an endpoint that has no method, are read as strictly."""
+    async with Lists({"data": {"brands": 5}}) as lists:
+        with pytest.raises(MalformedResponseError, match=r"\$\.data is no list"):
+            await lists.client.taxonomy.brands_of(CROSSBODY)
+    async with Lists({"data": [{"name": "a"}, 5]}) as lists:
+        with pytest.raises(MalformedResponseError, match=r"\$\.data\[1\] is not an object"):
+            [row async for row in lists.client.pages("/api/v2/reasons")]
+
+
 async def test_prefetch(client: Legitmark, sandbox: Sandbox) -> None:
     """One page is asked for ahead, and whoever stops reading stops that too."""
     async for _ in client.taxonomy.brands(page_size=10):
@@ -283,6 +293,10 @@ async def test_resolve_of_uuids_asks_nothing(client: Legitmark, sandbox: Sandbox
         (
             {"category": "Footwear", "type": "Sneakers", "brand": "Nike", "model": "Airmx 7"},
             "item.model: 'Airmx 7' is none of the models of Nike; did you mean 'Air Max 7'",
+        ),
+        (
+            {"category": "Footwear", "type": "Sneakers", "model": "Airmx 7"},
+            "item.model: 'Airmx 7' is none of the models of Sneakers; there are none",
         ),
     ],
 )
@@ -368,13 +382,16 @@ async def test_cache_file_that_is_none(sandbox: Sandbox, tmp_path: Path, text: s
     assert json.loads(path.read_text())["version"] == 1
 
 
-async def test_cache_file_that_cannot_be(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Where no file can be written, memory has to do."""
-    async with Legitmark(sandbox.api_key, base_url=sandbox.url, taxonomy_cache=tmp_path / "no" / "where") as client:
+@pytest.mark.parametrize("place", ["no/where", "folder"])
+async def test_cache_file_that_cannot_be(sandbox: Sandbox, tmp_path: Path, place: str) -> None:
+    """Where no file can be written, memory has to do, and nothing is left behind."""
+    (tmp_path / "folder").mkdir()
+    async with Legitmark(sandbox.api_key, base_url=sandbox.url, taxonomy_cache=tmp_path / place) as client:
         await client.taxonomy.tree()
         await client.taxonomy.tree()
 
     assert len(sandbox.requests_seen) == 1
+    assert [entry.name for entry in tmp_path.rglob("*")] == ["folder"]
 
 
 async def test_kept_for_a_day() -> None:

@@ -134,6 +134,19 @@ async def test_failed_upload(
     assert (sandbox.ledger.photos, sandbox.ledger.created, sandbox.ledger.submitted) == (6, 1, 1)
 
 
+async def test_photos_that_do_not_count(
+    client: Legitmark, sandbox: Sandbox, draft: ServiceRequestDraft, photos: dict[str, Any]
+) -> None:
+    """If the API counts fewer photos than it needs it isn't submitted, and the error tells the counts."""
+    counts = {"current_required": 5, "total_required": 6, "met": False}
+    sandbox.will_answer(200, body={"success": True, "progress": counts}, on="GET /api/side-groups/progress")
+
+    with pytest.raises(WorkflowError, match=r"got stuck at progress: the API counts 5 of 6 photos that are required"):
+        await client.workflow.authenticate(draft, photos)
+
+    assert (sandbox.ledger.photos, sandbox.ledger.submitted) == (6, 0)
+
+
 async def test_photos_that_are_not_counted(
     client: Legitmark, sandbox: Sandbox, draft: ServiceRequestDraft, photos: dict[str, Any]
 ) -> None:

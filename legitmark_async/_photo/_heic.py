@@ -12,7 +12,7 @@ AVIF = frozenset({b"avif", b"avis"})
 # Brands of the container alone, that say nothing of what is in it.
 CONTAINERS = frozenset({b"mif1", b"msf1", b"mif2"})
 _HEADER, _LARGE_HEADER, _FULL = 8, 16, 4
-_BRANDS_READ, _META_READ, _BOXES = 256, 1 << 20, 4096
+_BRANDS_READ, _META_READ = 256, 1 << 20
 _LARGE = 1
 
 
@@ -50,7 +50,8 @@ def heic_size(reader: Reader) -> tuple[int, int]:
 
 def _boxes_of_file(reader: Reader) -> Iterator[_Box]:
     offset = 0
-    for _ in range(_BOXES):
+    # The reader ends it, if the boxes don't.
+    while True:
         size, kind = reader.unpack(">I4s", offset)
         start = offset + _HEADER
         if size == _LARGE:
@@ -61,10 +62,9 @@ def _boxes_of_file(reader: Reader) -> Iterator[_Box]:
             yield _Box(kind, start, start + _META_READ)
             return
         if offset + size < start:
-            break
+            raise UnreadableHeaderError("its boxes can't be followed")
         yield _Box(kind, start, offset + size)
         offset += size
-    raise UnreadableHeaderError("its boxes can't be followed")
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -117,7 +117,7 @@ def _associated(ipma: bytes, item: int) -> Iterator[int]:
     long_ids, wide = ipma[0] > 0, ipma[3] & 1
     (count,) = struct.unpack_from(">I", ipma, _FULL)
     offset = _FULL + 4
-    for _ in range(min(count, _BOXES)):
+    for _ in range(count):
         (identifier,) = struct.unpack_from(">I" if long_ids else ">H", ipma, offset)
         offset += 4 if long_ids else 2
         associations = ipma[offset]

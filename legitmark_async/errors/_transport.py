@@ -78,7 +78,8 @@ class DeadlineExceededError(TransportError):
 
     def _sentence(self) -> str:
         spent = ", ".join(f"{seconds:.3g} s on {what}" for what, seconds in self.spent.items() if seconds > _NOTHING)
-        told = [f"{self.call} did not fit into {self.deadline:.6g} s (spent: {spent or 'next to nothing'})"]
+        # Of a deadline for several calls the rest is meant, which is 4.99987 s where 5 s were asked for.
+        told = [f"{self.call} did not fit into {round(self.deadline, 3):.6g} s (spent: {spent or 'next to nothing'})"]
         if self.needed is not None:
             told.append(f"the next try could leave in {self.needed:.3g} s{because(self.reason or '')}")
         if self.__cause__ is not None:

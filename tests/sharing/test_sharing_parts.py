@@ -303,7 +303,7 @@ class TestShare:
 
 
 def test_switch() -> None:
-    """However a request ends, the share hears of it on the group's clock; its permit is used up, unless it counts not."""
+    """However a request ends, the share hears of it on the group's clock; its permit counts unless it is given back."""
     share, switch = Share("a", group(), lambda: None), Switch()
     switch.current, switch.offset = share, NOW
     permits = [Permit(number, BULK, "", NOW, NOW + 9, asks=False) for number in (2, 3, 4)]
