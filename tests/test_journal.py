@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,9 +24,10 @@ from legitmark_async import (
     ServiceRequestDraft,
     Skipped,
 )
-from legitmark_async.journal import Known, State, Status, digest_of
+from legitmark_async.journal import Journal, Known, State, Status, digest_of
+from legitmark_async.journal._lock import _describe
 from legitmark_async.journal._schema import MIGRATIONS, VERSION
-from legitmark_async.journal._store import Account, Store
+from legitmark_async.journal._store import Account, Row, Store, _first_that_reads, _transaction
 from legitmark_async.sandbox import Sandbox
 from legitmark_async.testing import make_item
 
@@ -299,3 +300,93 @@ async def test_closed_loop(path: Path, sandbox: Sandbox) -> None:
     process = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.DEVNULL)
 
     assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+def test_not_opened(path: Path) -> None:
+    """A reader may be left without having been entered."""
+    JournalReader(path).__exit__(None, None, None)
+
+
+def test_reader_of_no_journal(path: Path) -> None:
+    """A database that is no journal, and one that is damaged, is told; where it breaks, if that shows only later."""
+    sqlite3.connect(path).close()
+    with pytest.raises(JournalError, match="it is no journal"), JournalReader(path):
+        pass
+
+    Store.open(path, Account("https://api.legitmark.com", "leo_key")).close(None, 0)
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE items")
+    database.close()
+    with JournalReader(path) as journal, pytest.raises(JournalError, match="can't read it: no such table: items"):
+        journal.summary()
+
+
+def test_item_that_was_never_sent(path: Path) -> None:
+    """An item that was noted and never sent has no status."""
+    store = Store.open(path, Account("https://api.legitmark.com", "leo_key"))
+    store._connection.execute(
+        "INSERT INTO items (reference, digest, status, run) VALUES ('A', 7, ?, 1)", (State.UNSENT,)
+    )
+    store.close(None, 0)
+
+    with JournalReader(path) as journal:
+        assert journal.summary().items == 0
+        assert list(journal.entries()) == []
+
+
+@pytest.mark.parametrize("told", [b"", b"no JSON", b"[]", b'{"host": "h"}'])
+def test_holder_that_is_not_told(told: bytes) -> None:
+    """Whoever holds a journal without saying who it is, is another process."""
+    assert _describe(told) == "another process"
+
+
+def test_rolled_back(path: Path) -> None:
+    """What fails within a transaction leaves nothing, also if the database has rolled it back itself."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("CREATE TABLE kept (value INTEGER)")
+
+    for rolls_back in (False, True):
+        with pytest.raises(MemoryError), _transaction(connection):
+            connection.execute("INSERT INTO kept VALUES (1)")
+            if rolls_back:
+                connection.execute("ROLLBACK")
+            raise MemoryError
+    rows = connection.execute("SELECT * FROM kept").fetchall()
+    connection.close()
+
+    assert rows == []
+
+
+def test_second_way_to_read(path: Path) -> None:
+    """Where a journal can't be read in one way, it is read in the other."""
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("CREATE TABLE kept (value INTEGER)")
+    holder.execute("BEGIN EXCLUSIVE")
+    other = sqlite3.connect(":memory:")
+
+    found = _first_that_reads(lambda: sqlite3.connect(path, timeout=0), lambda: other)
+    holder.close()
+    other.close()
+
+    assert found is other
+
+
+class Failing(Store):
+    """A journal whose file can't take what it is given, for a reason that SQLite doesn't know."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Fail at the first row."""
+        if rows:
+            raise MemoryError("no room")
+
+
+async def test_any_failure(path: Path) -> None:
+    """Whatever makes writing fail is told to whoever waits, and to all that come later."""
+    journal = Journal(Failing.open(path, Account("https://api.legitmark.com", "leo_key")))
+    row: Row = (1, "A", 7, State.SENT, *[None] * 9)
+
+    for _ in range(2):
+        with pytest.raises(JournalError, match=r"can't write to it: MemoryError\('no room'\)"):
+            await journal.write(row)
+    with pytest.raises(JournalError, match="MemoryError"):
+        await journal.aclose("left early", 0)

@@ -5,12 +5,15 @@ import contextlib
 import gzip
 import http
 import inspect
+import io
 import socket
 import struct
+import sys
+import threading
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import aiohttp
 import pytest
@@ -31,7 +34,7 @@ from legitmark_async import (
     Timeouts,
     TransportError,
 )
-from legitmark_async._transport import LARGEST_BODY, Transport
+from legitmark_async._transport import LARGEST_BODY, Transport, _opened, user_agent
 from legitmark_async._wire import Request, Response
 from legitmark_async.options import Secret
 from legitmark_async.sandbox import Sandbox
@@ -605,3 +608,43 @@ async def test_concurrency(drafts: Drafts) -> None:
     assert sandbox.ledger.in_flight_peak == 4
     assert (sandbox.ledger.requests, sandbox.ledger.duplicates) == (200, 0)
     assert seconds > timeouts.attempt
+
+
+class SlowContent:
+    """A file on a disk that takes its time, until the test lets it."""
+
+    def __init__(self, opened: "BinaryIO | OSError") -> None:
+        self.begun, self.may_open = threading.Event(), threading.Event()
+        self._opened = opened
+
+    def open(self) -> BinaryIO:
+        """Open it, or fail."""
+        self.begun.set()
+        self.may_open.wait(10)
+        if isinstance(self._opened, OSError):
+            raise self._opened
+        return self._opened
+
+
+@pytest.mark.parametrize("found", [io.BytesIO(b"photo"), OSError("gone")], ids=["opens", "fails"])
+async def test_cancelled_while_a_file_opens(found: "io.BytesIO | OSError") -> None:
+    """A file that is opened for a call which was cancelled meanwhile is closed, if it opens."""
+    content = SlowContent(found)
+    opening = asyncio.create_task(_opened(content))
+    await asyncio.to_thread(content.begun.wait, 10)
+
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    content.may_open.set()
+    await asyncio.to_thread(lambda: None)
+    async with asyncio.timeout(10):
+        while isinstance(found, io.BytesIO) and not found.closed:  # noqa: ASYNC110  # nobody tells of it
+            await asyncio.sleep(0.001)
+
+
+def test_no_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the package that was never installed calls itself version 0."""
+    monkeypatch.setattr(sys, "path", [])
+
+    assert user_agent.__wrapped__().startswith("legitmark-async/0 Python/3.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from legitmark_async.cli._charts import Frame, Series, ceiling, format_count, format_seconds, lines, up_and_down
+from legitmark_async.cli._charts import Frame, Series, _short, ceiling, format_count, format_seconds, lines, up_and_down
 from legitmark_async.cli._findings import Findings, cumulated, find
 from legitmark_async.cli._page import render
 from legitmark_async.journal import Entry, JournalSummary, RunRecord, Sample, Status
@@ -156,6 +156,21 @@ def test_counts(value: float, text: str) -> None:
 def test_durations(seconds: float, text: str) -> None:
     """So are durations."""
     assert format_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(7, "7"), (9999, "9,999"), (12_345, "12.35 k"), (2_500_000, "2.5 M"), (3e9, "3,000 M")]
+)
+def test_short_counts(value: float, text: str) -> None:
+    """Beside an axis large ones are short."""
+    assert _short(value) == text
+
+
+def test_sample_of_no_run() -> None:
+    """A sample whose run isn't in the journal any more is left out."""
+    spans = findings((run_record(1, 0, 3),), [sample(1, 1, created=2), sample(7, 2, created=5)]).timeline.spans
+
+    assert sum(span.created for span in spans) == 2
 
 
 def test_cumulated() -> None:

@@ -1,6 +1,7 @@
 """Jobs from end to end: submitted, looked after, gone on with, by users' own brokers too."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
@@ -232,6 +233,14 @@ async def test_no_drafts(broker: Keeping, ledger: Ledger) -> None:
         await submit_job(broker, ["A"], ledger)  # type: ignore[list-item]  # that's what is tried
 
     assert (await (await submit_job(broker, [], ledger)).progress()).finished
+
+
+def test_no_library_of_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the library for RabbitMQ the error tells what to install."""
+    monkeypatch.setitem(sys.modules, "taskiq_aio_pika", None)
+
+    with pytest.raises(ConfigurationError, match=r"python -m pip install 'legitmark-async\[distributed\]'"):
+        rabbitmq_broker("amqp://guest:s3cret@localhost")
 
 
 def test_broker_url() -> None:

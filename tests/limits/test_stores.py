@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,14 @@ def test_no_store(limits: object) -> None:
         Legitmark("leo_0123456789abcdef", limits=limits)  # type: ignore[arg-type]  # that is the point
 
     assert raised.value.problems == ("limits",)
+
+
+def test_no_redis_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the library for Redis the error tells what to install."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+
+    with pytest.raises(ConfigurationError, match=r"RedisLimits needs redis: .* 'legitmark-async\[redis\]'"):
+        RedisLimits("redis://localhost")
 
 
 def test_stored_pickles() -> None:

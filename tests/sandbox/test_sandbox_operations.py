@@ -255,6 +255,44 @@ async def test_get_that_fails(session: aiohttp.ClientSession, path: str, status:
 
 
 @pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("categories?activeOnly=yes", "validation/invalid-activeOnly"),
+        ("models?brand_uuid=nike", "validation/invalid-brand_uuid"),
+        ("types?page_number=0", "validation/invalid-page_number"),
+        ("models?page_number=x", "validation/invalid-page_number"),
+        ("brands?page_size=101", "validation/invalid-page_size"),
+    ],
+)
+async def test_list_that_fails(session: aiohttp.ClientSession, query: str, code: str) -> None:
+    """What a list can't be asked for is told by a code."""
+    answered, document = await read(await session.get(f"/api/v2/{query}"))
+
+    assert answered == 400
+    assert [error["code"] for error in document["error"]["errors"]] == [code]
+
+
+@pytest.mark.parametrize("path", [f"categories/{OTHER}/types", f"categories/{OTHER}", f"types/{OTHER}"])
+async def test_row_that_is_not_there(session: aiohttp.ClientSession, path: str) -> None:
+    """A row that isn't there is a 404, and so are the rows below it."""
+    answered, document = await read(await session.get(f"/api/v2/{path}"))
+
+    assert answered == document["error"]["code"] == 404
+
+
+async def test_side_groups(session: aiohttp.ClientSession) -> None:
+    """The groups of sides can be asked for by themselves, of what there is."""
+    sr = await create(session, draft())
+
+    there, document = await read(await session.get(f"/api/v2/sr/{sr['uuid']}/side-groups"))
+    elsewhere, _ = await read(await session.get(f"/api/v2/sr/{OTHER}/side-groups"))
+    progress, _ = await read(await session.get(f"/api/side-groups/progress?sr_id={OTHER}"))
+
+    assert (there, elsewhere, progress) == (200, 404, 404)
+    assert "Front" in [side["name"] for group in document["data"]["side_groups"] for side in group["sides"]]
+
+
+@pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
         ("GET", "/api/v2/sr", "POST"),

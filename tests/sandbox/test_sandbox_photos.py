@@ -193,6 +193,41 @@ async def test_unknown_service_request(sandbox: Sandbox) -> None:
             call("nobody")
 
 
+async def test_nothing_is_ahead(session: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+    """What was not submitted stays as it is."""
+    sr = await create(session, sandbox)
+
+    sandbox.step(sr)
+
+    assert sandbox.states[sr] == ("DRAFT", None)
+
+
+async def test_forgotten_meanwhile(session: aiohttp.ClientSession, sandbox: Sandbox) -> None:
+    """A URL outlives neither what it was for, nor the sandbox's memory of it."""
+    url = await intend(session, sandbox, await create(session, sandbox))
+    sandbox.reset()
+
+    status, text = await put(session, url)
+    elsewhere = await put(session, url.partition("?")[0].rpartition("/")[0])
+
+    assert status == 404
+    assert "<Code>NoSuchKey</Code>" in text
+    assert elsewhere[0] in {403, 404}
+
+
+async def test_nobody_listens(session: aiohttp.ClientSession) -> None:
+    """Where nobody listens an event isn't taken; what is still being sent is given up at the end."""
+    async with Sandbox(webhook_url="http://127.0.0.1:9", webhook_retries=(0, 60)) as sandbox:
+        secret = sandbox.webhook_secret
+        sandbox.move(await create(session, sandbox), "QC", "PENDING")
+        async with asyncio.timeout(10):
+            while sandbox.deliveries[0].attempts < 1:  # noqa: ASYNC110  # nobody tells of it
+                await asyncio.sleep(0.01)
+
+    assert secret.startswith("whsec_")
+    assert (sandbox.deliveries[0].status, sandbox.deliveries[0].delivered) == (None, False)
+
+
 async def test_undelivered(session: aiohttp.ClientSession) -> None:
     """An event that nobody takes is tried as often as documented, and then given up."""
     statuses = [500, 404]

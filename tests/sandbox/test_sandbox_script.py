@@ -77,6 +77,16 @@ async def test_body(sandbox: Sandbox, status: int, body: object, sent: bytes, co
     assert answer.headers["X-More"] == "1"
 
 
+async def test_status_of_others(sandbox: Sandbox) -> None:
+    """A status that no standard knows has an envelope like any other."""
+    sandbox.will_answer(520)
+
+    told, received, _ = await ask(sandbox)
+
+    assert told == 520
+    assert b'"message": "Unknown error"' in received
+
+
 async def test_dropped(sandbox: Sandbox) -> None:
     """A fault strikes once."""
     sandbox.will_fail("drop-after")

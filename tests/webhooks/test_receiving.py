@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -312,6 +313,29 @@ def test_import_is_light() -> None:
     assert done.stdout == "[]\n"
     with pytest.raises(AttributeError, match="nothing"):
         _ = webhooks.nothing
+
+
+async def test_asgi_alone() -> None:
+    """A server may serve it as its only application: it starts and stops with it, and takes nothing but HTTP."""
+    app, told = AsgiApp(Receiver(Events(), SECRET)), list[str]()
+    given = ["lifespan.startup", "lifespan.shutdown"]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": given.pop(0)}
+
+    async def send(message: Any) -> None:  # noqa: ANN401  # whatever ASGI has
+        told.append(message["type"])
+
+    await app({"type": "lifespan"}, receive, send)
+    with pytest.raises(RuntimeError, match="webhooks come by HTTP, not by 'websocket'"):
+        await app({"type": "websocket"}, receive, send)
+
+    assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+async def test_listener_that_was_never_opened() -> None:
+    """There is nothing to close then."""
+    await Listener(Receiver(Events(), SECRET)).__aexit__(None, None, None)
 
 
 async def test_listener() -> None:
