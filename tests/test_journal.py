@@ -345,12 +345,16 @@ def test_rolled_back(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("CREATE TABLE kept (value INTEGER)")
 
-    for rolls_back in (False, True):
-        with pytest.raises(MemoryError), _transaction(connection):
-            connection.execute("INSERT INTO kept VALUES (1)")
-            if rolls_back:
-                connection.execute("ROLLBACK")
+    def fail(*statements: str) -> None:
+        with _transaction(connection):
+            for statement in statements:
+                connection.execute(statement)
             raise MemoryError
+
+    with pytest.raises(MemoryError):
+        fail("INSERT INTO kept VALUES (1)")
+    with pytest.raises(MemoryError):
+        fail("INSERT INTO kept VALUES (1)", "ROLLBACK")
     rows = connection.execute("SELECT * FROM kept").fetchall()
     connection.close()
 

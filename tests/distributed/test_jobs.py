@@ -12,6 +12,7 @@ from waiting import until
 from legitmark_async import ConfigurationError, Item, LedgerError, Legitmark, ServiceRequestDraft
 from legitmark_async.distributed import Job, Ledger, attach, rabbitmq_broker, submit_job
 from legitmark_async.distributed._ledger import within
+from legitmark_async.distributed.app import _count
 from legitmark_async.journal import Status
 from legitmark_async.sandbox import Limits, Sandbox
 
@@ -193,6 +194,38 @@ async def test_submitted_twice_at_once(broker: Keeping, ledger: Ledger, drafts: 
 
     hold.set()
     assert (await (await first).wait(poll=0.05)).created == 1
+
+
+@pytest.mark.parametrize("read", [1, 2], ids=["before a chunk", "before the end"])
+async def test_submission_is_taken_over(broker: Keeping, ledger: Ledger, drafts: Drafts, item: Item, read: int) -> None:
+    """A process that stood still for so long that another one has submitted the job sends no more of it."""
+    hold, job_id = asyncio.Event(), f"taken-{read}"
+
+    async def stream() -> AsyncIterator[ServiceRequestDraft]:
+        yield ServiceRequestDraft("S-1", item)
+        await hold.wait()
+        for number in range(2 - read):
+            yield ServiceRequestDraft(f"S-{number + 2}", item)
+
+    first = asyncio.create_task(submit_job(broker, stream(), ledger, job_id=job_id, chunk_size=1))
+    await until(lambda: bool(broker.messages), every=0.01)
+    await ledger.ask(lambda redis: redis.delete(ledger.keys(job_id).submitter), within())
+
+    again = await submit_job(broker, drafts(3), ledger, job_id=job_id)
+    hold.set()
+    with pytest.raises(LedgerError, match=f"job {job_id}: another process has begun to submit it, so this one stops"):
+        await first
+
+    assert (await again.wait(poll=0.05)).items == 4
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])
+def test_wrong_count(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A count in the environment that is none is told by its name."""
+    monkeypatch.setenv("LEGITMARK_CHUNKS", text)
+
+    with pytest.raises(ConfigurationError, match=f"LEGITMARK_CHUNKS must be a number above 0, not '{text}'"):
+        _count("LEGITMARK_CHUNKS", 4)
 
 
 @pytest.mark.parametrize(

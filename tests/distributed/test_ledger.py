@@ -13,10 +13,12 @@ from local_servers import RedisServer
 
 from legitmark_async import ConfigurationError, LedgerError
 from legitmark_async.distributed import Job, Ledger, _scripts
+from legitmark_async.distributed._desk import Desk as NoteDesk
 from legitmark_async.distributed._lease import CRASHES, Lease, Standing
 from legitmark_async.distributed._ledger import within
 from legitmark_async.distributed._records import Record
 from legitmark_async.distributed._safety import warn_of_losses
+from legitmark_async.journal import NO_OUTCOME, Status
 
 
 class Desk:
@@ -111,6 +113,32 @@ async def test_one_has_a_chunk(desk: Desk) -> None:
     assert (first.turn, second.turn) == (1, 2)
     assert await desk.note(first, ("M", "A", sent(first))) == ["lost"]
     assert await desk.note(second, ("M", "A", sent(second))) == [""]
+
+
+async def test_under_way(desk: Desk) -> None:
+    """An item that is marked, and has no outcome yet, is told as unknown."""
+    lease = await desk.begin("1-1")
+    await desk.note(lease, ("M", "A", sent(lease)))
+
+    (entry,) = [entry async for entry in desk.job.results()]
+
+    assert (entry.reference_id, entry.status, entry.error) == ("A", Status.UNKNOWN, NO_OUTCOME)
+
+
+async def test_notes_that_cannot_be(desk: Desk) -> None:
+    """Whatever keeps notes from being written is told to all who wait; who waits no more is left out."""
+    lease = await desk.begin("1-1")
+    notes = NoteDesk(lease)
+
+    with pytest.raises(LedgerError, match="can't be written: UnicodeEncodeError"):
+        await notes.mark("A", "\ud800")
+    left, waiting = notes.mark("A", sent(lease)), notes.mark("B", sent(lease))
+    left.cancel()
+    assert await waiting == ""
+    left, waiting = notes.mark("C", "\ud800"), notes.mark("D", sent(lease))
+    left.cancel()
+    with pytest.raises(LedgerError, match="UnicodeEncodeError"):
+        await waiting
 
 
 async def test_lease_that_ran_out(desk: Desk) -> None:
@@ -394,3 +422,15 @@ async def test_safety(
     said = [record.getMessage() for record in caplog.records if record.name == "legitmark_async"]
     assert len(said) == (0 if warned is None else 1)
     assert warned is None or warned in said[0]
+
+
+async def test_settings_are_not_told(redis: RedisServer, ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    """Of a Redis that doesn't tell its settings nothing is said."""
+    words = ("ACL", "SETUSER", "guest", "on", ">s3cret", "~*", "+@all", "-config")
+    await ledger.ask(lambda redis: redis.execute_command(*words), within())
+    limited = Ledger(redis.url.replace("redis://", "redis://guest:s3cret@"))
+
+    await warn_of_losses(limited, within())
+    await limited.aclose()
+
+    assert [record for record in caplog.records if record.name == "legitmark_async"] == []

@@ -13,9 +13,9 @@ from attrs import define
 from local_servers import RedisServer
 from waiting import until
 
-from legitmark_async import ConfigurationError, Item, Legitmark, RetryPolicy, ServiceRequestDraft
+from legitmark_async import ConfigurationError, Item, Legitmark, RetryPolicy, Row, ServiceRequestDraft
 from legitmark_async.distributed import Job, Ledger, _scripts
-from legitmark_async.distributed._lease import CRASHES, Rhythm
+from legitmark_async.distributed._lease import CRASHES, Lease, Rhythm, Standing
 from legitmark_async.distributed._ledger import within
 from legitmark_async.distributed._messages import VERSION, encode_chunk
 from legitmark_async.distributed._records import Record
@@ -261,6 +261,74 @@ async def test_forgotten(scene: Scene, worker: Worker, drafts: Drafts, caplog: p
 
     assert scene.sandbox.ledger.requests == 0
     assert "doesn't know chunk 1-1 any more, so nothing of it is sent" in caplog.text
+
+
+async def test_not_open(scene: Scene, drafts: Drafts, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker that was never started sends nothing, gives the chunk back and tries again; it may be stopped."""
+    number, worker = await scene.enqueue(3), Worker(scene.ledger, scene.client, FAST)
+
+    working = asyncio.create_task(scene.work(worker, number, list(drafts(3))))
+    await until(lambda: "the worker is not open; trying again" in caplog.text, every=0.01)
+    working.cancel()
+    await asyncio.wait([working])
+    await worker.stop()
+
+    assert (await scene.job.progress()).left == 3
+    assert scene.sandbox.ledger.requests == 0
+
+
+async def test_another_release(scene: Scene, drafts: Drafts, caplog: pytest.LogCaptureFixture) -> None:
+    """A job that another release keeps is left alone, and that is told."""
+    number, keys = await scene.enqueue(3), scene.ledger.keys(scene.job.id)
+    await scene.ledger.ask(lambda redis: redis.hset(keys.common[0], "version", 99), within())
+    async with scene.at_work() as worker:
+        working = asyncio.create_task(scene.work(worker, number, list(drafts(3))))
+        await until(lambda: "another release keeps it: update this worker" in caplog.text, every=0.01)
+
+    assert working.cancel()
+    assert scene.sandbox.ledger.requests == 0
+
+
+async def test_lease_is_taken_away(scene: Scene, drafts: Drafts, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker whose chunk another one has taken marks nothing more, and when it gets it back nothing is made twice."""
+    chunk, number = list(drafts(40)), await scene.enqueue(40)
+    other, keys = Lease(scene.ledger, scene.job.id, number, FAST), scene.ledger.keys(scene.job.id)
+    scene.sandbox.latency = 0.1
+    # Its next sign of life would tell it too, but comes later.
+    worker = Worker(scene.ledger, scene.client, Rhythm(term=9.0, beat=3.0, margin=0.5, pause=0.05))
+    await worker.start()
+    working = asyncio.create_task(scene.work(worker, number, chunk))
+    await until(lambda: scene.sandbox.ledger.created > 0, every=0.001)
+    await scene.ledger.ask(lambda redis: redis.delete(keys.lease(number)), within())
+    assert await other.begin() is Standing.OURS
+    await until(lambda: f"another worker has taken chunk {number}; trying again" in caplog.text, every=0.01)
+    await other.release("")
+    await working
+    await worker.stop()
+
+    assert (await scene.job.progress()).created == 40
+    assert (scene.sandbox.ledger.created, scene.sandbox.ledger.duplicates) == (40, 0)
+
+
+async def test_same_item_at_once(scene: Scene, worker: Worker, drafts: Drafts) -> None:
+    """An item that another chunk is about to create is skipped."""
+    scene.sandbox.latency = 0.1
+    numbers = [await scene.enqueue(1) for _ in range(2)]
+
+    await asyncio.gather(*[scene.work(worker, number, list(drafts(1))) for number in numbers])
+
+    progress = await scene.job.progress()
+    assert (progress.created, progress.skipped, scene.sandbox.ledger.created) == (1, 1, 1)
+
+
+async def test_row_of_a_file(scene: Scene, worker: Worker, item: Item) -> None:
+    """What failed is told with its row and its other columns."""
+    row = Row("items.csv", 3, {"shelf": "A3"})
+
+    await scene.work(worker, await scene.enqueue(1), [ServiceRequestDraft("A", Item("Bag", item.type), origin=row)])
+
+    (entry,) = (await scene.entries()).values()
+    assert (entry.status, entry.file, entry.line, entry.extra) == (Status.FAILED, "items.csv", 3, {"shelf": "A3"})
 
 
 async def test_changed_draft(scene: Scene, worker: Worker, drafts: Drafts, item: Item) -> None:
