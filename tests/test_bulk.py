@@ -31,6 +31,7 @@ from legitmark_async import (
     Timeouts,
     Unknown,
 )
+from legitmark_async.bulk._books import Memory
 from legitmark_async.sandbox import Limits, Sandbox
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
@@ -100,6 +101,57 @@ async def test_all_created(client: Legitmark, sandbox: Sandbox, drafts: Drafts) 
     assert run.progress.per_second > 0
     assert not workers()
     accounted(run, seen)
+
+
+async def test_input_of_ones_own(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
+    """Whatever can be iterated asynchronously will do, also if it is no generator."""
+
+    class Feed:
+        def __init__(self) -> None:
+            self.left = list(drafts(3))
+
+        def __aiter__(self) -> "Feed":
+            return self
+
+        async def __anext__(self) -> ServiceRequestDraft:
+            if not self.left:
+                raise StopAsyncIteration
+            return self.left.pop()
+
+    assert len(await outcomes_of(client.sr.create_many(Feed()))) == sandbox.ledger.created == 3
+
+
+async def test_slow_reader(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
+    """Nothing more is read than has room until outcomes are taken; then it goes on to the end."""
+    async with client.sr.create_many(drafts(40), concurrency=2) as run:
+        await until(lambda: run.progress.done == run.progress.taken > 0 == run.progress.active)
+        ahead = run.progress.taken
+        seen = [outcome async for outcome in run]
+
+    assert ahead <= 6
+    assert len(seen) == sandbox.ledger.created == 40
+
+
+class BrokenBooks(Memory):
+    """Books of somebody who has made a mistake."""
+
+    def recall(self, draft: ServiceRequestDraft) -> Outcome | None:
+        """Make it."""
+        raise ZeroDivisionError(draft.reference_id)
+
+
+async def test_books_that_break(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
+    """A mistake in books of one's own ends the run, and is told as it is."""
+
+    async def open_books(_: object) -> BrokenBooks:
+        return BrokenBooks()
+
+    run = client.sr.create_many(drafts(10), journal=open_books)
+    with pytest.raises(ZeroDivisionError, match="ITEM-0"):
+        await outcomes_of(run)
+
+    assert run.progress.stopped == "ZeroDivisionError in the engine"
+    assert sandbox.ledger.created == 0
 
 
 async def test_async_input(client: Legitmark, drafts: Drafts) -> None:

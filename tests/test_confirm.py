@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from fault_proxy import Fault, FaultProxy
+from waiting import until
 
 from legitmark_async import (
     ConflictError,
@@ -20,6 +21,7 @@ from legitmark_async import (
     ServerError,
     ServiceRequestDraft,
     Timeouts,
+    Unknown,
 )
 from legitmark_async.sandbox import Sandbox
 
@@ -41,6 +43,7 @@ class Script:
         self.found: list[tuple[int, object]] = [(404, {})]
         self.got: tuple[int, object] = (404, {})
         self.asked: list[str] = []
+        self.hold: asyncio.Event | None = None
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer as the script has it; the last thing found is found for ever."""
@@ -48,6 +51,8 @@ class Script:
         if request.method == "POST":
             status, body = self.creates.pop(0)
         elif self.asked[-1].startswith(FIND):
+            if self.hold is not None:
+                await self.hold.wait()
             status, body = self.found.pop(0) if len(self.found) > 1 else self.found[0]
         else:
             status, body = self.got
@@ -298,6 +303,19 @@ async def test_looks_fail(draft: ServiceRequestDraft, script: Script, scripted: 
     assert [attempt.status for attempt in caught.value.attempts] == [500] + [503] * 4
     assert [attempt.call for attempt in caught.value.attempts] == script.asked
     assert script.count("POST") == 1
+
+
+async def test_left_while_looking(draft: ServiceRequestDraft, script: Script, scripted: Legitmark) -> None:
+    """A run that is left lets the look that is in flight end, and is then open about what it looked for."""
+    script.creates, script.hold = [(500, {})], asyncio.Event()
+
+    async with scripted.sr.create_many([draft]) as run:
+        await until(lambda: script.count(FIND) == 1)
+        asyncio.get_running_loop().call_later(0.05, script.hold.set)
+
+    (outcome,) = run.leftover
+    assert isinstance(outcome, Unknown)
+    assert (script.count("POST"), script.count(FIND)) == (1, 1)
 
 
 async def test_key_refused(draft: ServiceRequestDraft, script: Script, scripted: Legitmark) -> None:

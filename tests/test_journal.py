@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from legitmark_async import (
     BulkRun,
@@ -24,6 +25,7 @@ from legitmark_async import (
     ServiceRequestDraft,
     Skipped,
 )
+from legitmark_async.bulk._journal_books import JournalBooks
 from legitmark_async.journal import Journal, Known, State, Status, digest_of
 from legitmark_async.journal._lock import _describe
 from legitmark_async.journal._schema import MIGRATIONS, VERSION
@@ -194,6 +196,31 @@ async def test_full_disk(client: Legitmark, sandbox: Sandbox, drafts: Drafts, pa
     again = await outcomes_of(client.sr.create_many(drafts(1500), journal=path))
     assert {type(outcome) for outcome in again} <= {Created, Skipped}
     assert (sandbox.ledger.created, sandbox.ledger.duplicates) == (1500, 0)
+
+
+async def test_failure_that_nobody_reads(client: Legitmark, drafts: Drafts, path: Path) -> None:
+    """If the journal can't be written, and no outcome was waited for that would have told it, leaving the run does."""
+    run = client.sr.create_many(drafts(50), journal=path)
+
+    async def leave() -> None:
+        async with run:
+            run._maker.books.journal._store._connection.execute("PRAGMA query_only = ON")  # type: ignore[attr-defined]  # it has one
+            await until(lambda: run.progress.stopped not in {None, "input ended"})
+
+    with pytest.raises(JournalError, match="attempt to write a readonly database"):
+        await leave()
+
+    assert len(run.leftover) == run.progress.taken
+
+
+async def test_same_hash(client: Legitmark, drafts: Drafts, path: Path) -> None:
+    """Two references of one hash are told apart by what the file says."""
+    async with client.sr.create_many(drafts(1), journal=path) as run:
+        assert len([outcome async for outcome in run]) == 1
+        books = run._maker.books
+        assert isinstance(books, JournalBooks)
+
+        assert [await books._changed(draft, [1]) for draft in drafts(2)] == [1, 0]
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="there is nobody else to be")

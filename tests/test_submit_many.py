@@ -170,6 +170,20 @@ async def test_after_create_many(client: Legitmark, sandbox: Sandbox, drafts: Dr
     assert set(statuses_in(path).values()) == {Status.SUBMITTED}
 
 
+async def test_photos_that_fail(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path) -> None:
+    """If no photos can be had for what is created already, it is stuck there, with what the function said."""
+    await outcomes_of(client.sr.create_many(drafts(1), journal=path))
+
+    def photos(draft: ServiceRequestDraft) -> dict[str, bytes]:
+        raise ConfigurationError(f"nothing on the shelf for {draft.reference_id}")
+
+    (outcome,) = await outcomes_of(client.workflow.submit_many(drafts(1), photos, journal=path))
+
+    assert isinstance(outcome, Stuck)
+    assert (outcome.error.step, sandbox.ledger.photos) == ("photos", 0)
+    assert "nothing on the shelf for ITEM-0" in str(outcome.error)
+
+
 async def take(run: BulkRun) -> list[Outcome]:
     """Take outcomes until cancelled."""
     seen: list[Outcome] = []

@@ -172,6 +172,16 @@ def test_no_loop_of_asyncio() -> None:
         pass
 
 
+def test_loop_of_others() -> None:
+    """Time stands still in an event loop of asyncio's own alone."""
+    asyncio._set_running_loop(asyncio.AbstractEventLoop())
+    try:
+        with pytest.raises(RuntimeError, match=r"an event loop of asyncio's own, not asyncio\.events"), virtual_time():
+            pass
+    finally:
+        asyncio._set_running_loop(None)
+
+
 class TestThread:
     """A sandbox in a thread."""
 

@@ -100,7 +100,7 @@ def _size(reader: Reader, kind: PhotoKind) -> tuple[int, int]:
             return png_size(reader)
         case PhotoKind.HEIC:
             return heic_size(reader)
-        case PhotoKind.DNG:
+        case PhotoKind.DNG:  # pragma: no branch  # there is no other
             size = dng_size(reader)
             if size is None:
                 raise _refusal(f"photo: is a TIFF, and none of JPEG, PNG, HEIC and DNG; {_SAVE}")

@@ -210,7 +210,7 @@ class Group:
                 self.planned = [permit for permit in self.planned if permit.number != ended.number]
                 if ended.number > self.revoked and ended.sent_at <= now < ended.ends:
                     self.limits.give_back(turn)
-            case Lost():
+            case Lost():  # pragma: no branch  # there is no other
                 self.limits.lost(turn)
 
     def _refuse(self, turn: Turn, refused: RefusedBy, now: float) -> None:
@@ -224,7 +224,8 @@ class Group:
         self.planned.clear()
         # To the limits all permits that were given have left: their refusals will be echoes.
         self.limits.sent = self.numbered
-        if self.limits.refused(turn, refused.ended_at, refused.refusal):
+        # One that was numbered after all that is revoked is no echo.
+        if self.limits.refused(turn, refused.ended_at, refused.refusal):  # pragma: no branch  # for the type's sake
             self.revoked = self.numbered
             self.limits.linger(now + _GATHERING)
             self._gathering_since = now

@@ -127,10 +127,10 @@ class JournalBooks:
     async def advance(self, job: Job, state: State) -> None:
         """See `Books`."""
         job.reached = state
-        if job.service_request is not None:
+        if job.service_request is not None:  # pragma: no branch  # for the type checker: it is made by then
             # An outcome can be told of it already, and what is noted is what such a one would be.
             noted = self.record(job, Created(job.draft, job.service_request))
-            if noted is not None:
+            if noted is not None:  # pragma: no branch  # likewise: what is made is noted
                 await noted
 
     def record(self, job: Job, outcome: Outcome) -> Promise | None:

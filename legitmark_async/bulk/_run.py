@@ -278,7 +278,7 @@ class BulkRun:
     def _worker_done(self, worker: "asyncio.Task[None]") -> None:
         self._workers.discard(worker)
         if not worker.cancelled() and (fault := worker.exception()) is not None:
-            self._fault = fault
+            self._fault = self._fault or fault
             self._withdraw(f"{type(fault).__name__} in the engine")
         if self._workers == {self._clerk}:
             wake_one(self._unnoted)

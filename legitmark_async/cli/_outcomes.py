@@ -18,7 +18,7 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
     }
     if isinstance(outcome, Created):
         line |= {"uuid": outcome.service_request.uuid, "micro_id": outcome.service_request.micro_id}
-    if isinstance(row := outcome.draft.origin, Row):
+    if isinstance(row := outcome.draft.origin, Row):  # pragma: no branch  # all that the command reads are rows
         line |= {"extra": dict(row.extra), "line": row.line}
     return line
 
@@ -45,5 +45,5 @@ def _error(outcome: Outcome) -> str | None:
             return None
         case Failed(_, error) | Unknown(_, error):
             return str(error)
-        case Skipped(_, reason):
+        case Skipped(_, reason):  # pragma: no branch  # there is no other
             return reason

@@ -62,7 +62,7 @@ def _cancelled_by_signals() -> Iterator[list[int]]:
 
     def stop(number: int) -> None:
         caught.append(number)
-        if task is not None:
+        if task is not None:  # pragma: no branch  # for the type checker: a command is a task
             task.cancel()
 
     # Where a loop can't handle signals (Windows), asyncio itself cancels the task at the first Ctrl-C.

@@ -106,7 +106,7 @@ def format_reset(moment: Moment, resets_at: int, reset_format: ResetFormat) -> s
             return str(math.ceil((moment.wall + left) * 1000))
         case "delta":
             return str(math.ceil(left))
-        case "iso":
+        case "iso":  # pragma: no branch  # there is no other
             return format_iso(math.ceil((moment.wall + left) * 1000) / 1000)
 
 

@@ -44,7 +44,7 @@ class States:
         self._rng = rng
         self._weights: dict[str, float] = weights
         self._ahead: dict[str, list[State]] = {}
-        self.listener: Callable[[Record], None] | None = None
+        self.listener: Callable[[Record], None] = lambda _: None
 
     def clear(self) -> None:
         """Forgets what was to come."""
@@ -74,8 +74,7 @@ class States:
     def move(self, record: Record, primary: str, supplement: str | None, now: str) -> None:
         """Puts it into any state, as somebody at the vendor's might."""
         record.primary, record.supplement, record.updated_at = primary, supplement, now
-        if self.listener is not None:
-            self.listener(record)
+        self.listener(record)
 
     @property
     def moving(self) -> tuple[str, ...]:

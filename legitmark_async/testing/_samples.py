@@ -62,6 +62,6 @@ def make_event(
             event["state"] = {"primary": state[0], "supplement": state[1]}
         case "media_rejected":
             event["sides"] = [{"side": "Front", "reason": "Image is Blurry", "message": "Please take it again."}]
-        case "invalidate_sr":
+        case "invalidate_sr":  # pragma: no branch  # there is no other
             event["invalidation_reason"] = {"code": "CANCELLED", "message": "The item can't be authenticated."}
     return event

@@ -305,6 +305,14 @@ def test_dry_run(legitmark: Run, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_dry_run_of_uuids(legitmark: Run) -> None:
+    """Where nothing has to be looked up nothing is missing without a key."""
+    done = legitmark("create-many", "-", "--dry-run", stdin=obj("T-1"))
+
+    assert (done.returncode, json.loads(done.stdout)["valid"]) == (0, 1)
+    assert "names were not looked up" not in done.stderr
+
+
 def test_dry_run_of_a_good_file(legitmark: Run, sandbox: Mapping[str, str]) -> None:
     """A good input gives exit status 0, no prediction without a limit, and no request."""
     before = ledger_of(sandbox)["requests"]

@@ -11,6 +11,7 @@ import pytest
 from legitmark_async import ConfigurationError, cli
 from legitmark_async.cli import _app, _output
 from legitmark_async.cli._input import Input
+from legitmark_async.cli._lines import Lines
 from legitmark_async.cli._report import _write
 from legitmark_async.cli._stdin import _give_all
 
@@ -61,6 +62,21 @@ def test_deep_json() -> None:
 
     assert json.loads(_output.encode_json({"reference_id": "A", "extra": deep})) == {"reference_id": "A", "extra": None}
     assert json.loads(_output.encode_json(deep)) is None
+
+
+def test_no_terminal(tmp_path: Path) -> None:
+    """A file shows nothing as it is written."""
+    with Lines(tmp_path / "out.jsonl") as lines:
+        assert not lines.in_terminal
+
+
+def test_disk_that_tells_late(tmp_path: Path) -> None:
+    """A disk that tells only at the end that it could not take what was written is heard."""
+    lines = Lines(tmp_path / "out.jsonl")
+    os.close(lines._file.fileno())
+
+    with pytest.raises(OSError, match="Bad file descriptor"), lines:
+        pass
 
 
 def test_uncountable_rows(tmp_path: Path) -> None:

@@ -107,6 +107,16 @@ async def check_exports(around: Mapping[str, str], sandbox: Sandbox, rows: Path)
     assert len(lines) == 60
 
 
+async def test_submitted_without_a_key(sandbox: Sandbox, around: Around, rows: Path) -> None:
+    """Whoever submits a job of UUIDs needs no key."""
+    environment = {name: value for name, value in around(sandbox).items() if name != "LEGITMARK_API_KEY"}
+
+    done = await legitmark(environment, "job", "submit", str(rows), "--id", "without-a-key")
+
+    assert (done.returncode, json.loads(done.stdout)["items"]) == (0, 60)
+    assert sandbox.ledger.requests == 0
+
+
 @pytest.mark.parametrize(
     ("words", "missing", "problem"),
     [
