@@ -27,7 +27,8 @@ from legitmark_async import (
 )
 from legitmark_async.bulk._journal_books import JournalBooks
 from legitmark_async.journal import Journal, Known, State, Status, digest_of
-from legitmark_async.journal._lock import _describe
+from legitmark_async.journal._journal import _Note
+from legitmark_async.journal._lock import Lock, _describe
 from legitmark_async.journal._schema import MIGRATIONS, VERSION
 from legitmark_async.journal._store import Account, Row, Store, _first_that_reads, _transaction
 from legitmark_async.sandbox import Sandbox
@@ -400,6 +401,30 @@ def test_second_way_to_read(path: Path) -> None:
     other.close()
 
     assert found is other
+
+
+def test_loop_that_is_gone(path: Path) -> None:
+    """If the event loop is closed before a row is written, the thread writes it all the same, and tells nobody."""
+
+    async def begin() -> Journal:
+        journal = await Journal.open(path, Account("https://api.legitmark.com", "leo_key"))
+        journal.write((1, "A", 7, State.SENT, *[None] * 9))
+        return journal
+
+    journal = asyncio.run(begin())
+    journal._notes.put(_Note())
+    journal._thread.join(10)
+    journal._store.abandon()
+
+    with JournalReader(path) as reader:
+        assert [entry.reference_id for entry in reader.entries()] == ["A"]
+
+
+def test_lock_that_is_not_held(path: Path) -> None:
+    """A lock that nobody has taken may be let go of."""
+    Lock(path).release()
+
+    assert list(path.parent.iterdir()) == []
 
 
 class Failing(Store):

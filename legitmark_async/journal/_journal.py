@@ -151,7 +151,7 @@ class Journal:
             for note in batch.notes:
                 if note.sample is not None:
                     self._store.write_sample(note.sample, note.offset)
-                elif note.number is not None and note.promise is not None:
+                elif note.number is not None and note.promise is not None:  # pragma: no branch  # there is no other
                     found[note.promise] = self._store.lookup(note.number)
         except JournalError as error:
             self._fault = error.with_traceback(None)
