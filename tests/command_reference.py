@@ -20,7 +20,7 @@ What `legitmark COMMAND --help` tells. What the commands read and write, exit st
 
 """
 # The page has a table of contents anyway.
-_CONTENTS = re.compile(r"## Table of Contents\n.*?(?=\*\*Commands\*\*)", re.DOTALL)
+_CONTENTS = re.compile(r"## Table of Contents\n.*?(?=\*\*)", re.DOTALL)
 
 
 def _page() -> str:
