@@ -87,6 +87,8 @@ def test_csv() -> None:
         pytest.param(f"\ufeff{HEADER},service\r\nA,{ROW}, \r\n".encode(), id="blank optional cell"),
         pytest.param(f"{HEADER},service\nA,{ROW}\n".encode(), id="row ends before the optional columns"),
         pytest.param(f"{HEADER},,\nA,{ROW},,\n".encode(), id="columns without a name"),
+        pytest.param(f"{HEADER}\nA,{ROW}\n".replace(",", ";").encode(), id="semicolons"),
+        pytest.param(f"\ufeff{HEADER}\r\nA,{ROW}\r\n".replace(",", "\t").encode(), id="tabs"),
     ],
 )
 def test_csv_forms(content: bytes) -> None:
@@ -95,6 +97,35 @@ def test_csv_forms(content: bytes) -> None:
 
     assert drafts == [ServiceRequestDraft("A", ITEM)]
     assert drafts[0].problems() == ()
+
+
+def test_csv_separators_in_cells() -> None:
+    """Where cells are separated by semicolons a comma is one of their characters."""
+    category, type_ = ROW.split(",")
+    path = csv_file(
+        f'{HEADER};price;note\nA;{ROW};1,50;"a;b"\n'.replace(HEADER, HEADER.replace(",", ";")).replace(
+            ROW, f"{category};{type_}"
+        )
+    )
+
+    (draft,) = read_csv(path)
+
+    assert (draft.item, extra(draft)) == (ITEM, {"price": "1,50", "note": "a;b"})
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"PK\x03\x04\x14\x00", "an Excel workbook or another ZIP"),
+        (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+        (f"{HEADER}\n".encode("utf-16"), "UTF-16"),
+        (b"\xfe\xff" + f"{HEADER}\n".encode("utf-16-be"), "UTF-16"),
+    ],
+)
+def test_csv_that_is_none(content: bytes, what: str) -> None:
+    """What a spreadsheet writes that is no text in UTF-8 is told by its name, with what to do."""
+    with pytest.raises(ConfigurationError, match=f"^items.csv: is {what}: save it as CSV, in UTF-8$"):
+        read_csv(csv_file(content))
 
 
 def test_csv_reference_is_kept() -> None:
@@ -126,7 +157,7 @@ def test_csv_unknown_columns() -> None:
         pytest.param(
             "Reference_ID,category,type", "has no column 'reference_id'; it has 'Reference_ID'", None, id="case"
         ),
-        pytest.param("reference_id;category;type", "it has 'reference_id;category;type'", None, id="semicolons"),
+        pytest.param("reference_id|category|type", "it has 'reference_id|category|type'", None, id="bars"),
         pytest.param(f"{HEADER},type", "has the column 'type' twice", ("type",), id="twice"),
         pytest.param(f"{HEADER},note,note", "has the column 'note' twice", ("note",), id="unknown twice"),
         pytest.param('"reference_id"x,category,type', "is not CSV: ',' expected after '\"'", None, id="bad quotes"),

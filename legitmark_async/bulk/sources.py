@@ -7,6 +7,7 @@ other rows go on.
 
 import csv
 import functools
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -25,6 +26,15 @@ Source = str | PathLike[str] | TextIO
 _NEEDED = ("reference_id", "category", "type")
 _KNOWN = (*_NEEDED, "service", "brand", "model")
 _ITEM = ("category", "type", "brand", "model")
+# Spreadsheets write semicolons where a comma is in numbers.
+_SEPARATORS = ",;\t"
+# How files begin that come from spreadsheets and are no text in UTF-8: a byte that can't be read is a surrogate here.
+_FOREIGN = (
+    ("PK\x03\x04", "an Excel workbook or another ZIP"),
+    ("\udcd0\udccf", "an Excel workbook"),
+    ("\udcff\udcfe", "UTF-16"),
+    ("\udcfe\udcff", "UTF-16"),
+)
 
 
 @frozen
@@ -50,7 +60,8 @@ def read_csv(source: Source, *, name: str | None = None) -> Iterator[ServiceRequ
     """Read drafts from a CSV file with a header line.
 
     Columns `reference_id`, `category` and `type` are needed, `service`, `brand` and `model` are known; any others are
-    kept in `draft.origin.extra`. The file is UTF-8, with or without a byte order mark.
+    kept in `draft.origin.extra`. The file is UTF-8, with or without a byte order mark. Cells are separated by what the
+    header line has most of: commas, semicolons or tabs.
 
     Args:
         source: A path, or an open text file (opened with `newline=""`), which is not closed.
@@ -65,7 +76,8 @@ def read_csv(source: Source, *, name: str | None = None) -> Iterator[ServiceRequ
     name = name or _name(source)
     if isinstance(source, (str, PathLike)):
         with _open(source) as file:
-            _header(csv.reader(file, strict=True), name)
+            lines, separator = _begin(file, name)
+            _header(csv.reader(lines, delimiter=separator, strict=True), name)
     return _csv_drafts(source, name)
 
 
@@ -91,7 +103,8 @@ def read_jsonl(source: Source, *, name: str | None = None) -> Iterator[ServiceRe
 
 def _csv_drafts(source: Source, name: str) -> Iterator[ServiceRequestDraft]:
     with _opened(source) as file:
-        reader = csv.reader(_lines(file), strict=True)
+        lines, separator = _begin(file, name)
+        reader = csv.reader(lines, delimiter=separator, strict=True)
         columns = _columns(_header(reader, name))
         while True:
             line = reader.line_num + 1
@@ -144,6 +157,16 @@ def _csv_draft(columns: _Columns, cells: list[str], name: str, line: int) -> Ser
 @functools.lru_cache(maxsize=4096)
 def _item(category: str, type_: str, brand: str, model: str) -> Item:
     return Item(category.strip(), type_.strip(), brand.strip() or None, model.strip() or None)
+
+
+def _begin(file: TextIO, name: str) -> tuple[Iterator[str], str]:
+    """Return the lines of a file, and what its cells are separated by."""
+    lines = iter(_lines(file))
+    first = next(lines, "")
+    for beginning, what in _FOREIGN:
+        if first.startswith(beginning):
+            raise ConfigurationError(f"{name}: is {what}: save it as CSV, in UTF-8", problems=[name])
+    return itertools.chain([first], lines), max(_SEPARATORS, key=first.count)
 
 
 def _header(reader: Iterator[list[str]], name: str) -> list[str]:
