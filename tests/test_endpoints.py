@@ -139,6 +139,21 @@ def test_bad_draft() -> None:
     )
 
 
+def test_names_in_a_draft() -> None:
+    """Where names stand for UUIDs it is told what finds these; of what is no name it isn't."""
+    with pytest.raises(ConfigurationError, match=r"^the draft can't be sent: item.category: 'Bag' is .*resolve finds"):
+        create_service_request(ServiceRequestDraft("A", Item("Bag", CROSSBODY)))
+    with pytest.raises(ConfigurationError, match=r"^the draft can't be sent: reference_id: is empty$"):
+        create_service_request(ServiceRequestDraft("", Item(BAG, CROSSBODY)))
+
+
+@pytest.mark.parametrize("draft", [{"reference_id": "A"}, None, "A"])
+def test_no_draft(draft: Any) -> None:  # noqa: ANN401  # wrong on purpose
+    """What is no draft is told by its type."""
+    with pytest.raises(ConfigurationError, match=f"a ServiceRequestDraft is needed, not {type(draft).__name__}"):
+        create_service_request(draft)
+
+
 def test_seed_response() -> None:
     """The seed's example is read whole, with its user that is no UUID."""
     body = example_file("create-sr.response.200.seed")

@@ -43,6 +43,8 @@ def create_service_request(draft: ServiceRequestDraft) -> Request[ServiceRequest
     Raises:
         ConfigurationError: The API would not take the draft; `.problems` tells all that is wrong with it.
     """
+    if not isinstance(draft, ServiceRequestDraft):
+        raise ConfigurationError(f"a ServiceRequestDraft is needed, not {type(draft).__name__}")
     problems = draft.problems()
     if problems:
         raise draft_error(draft, problems)

@@ -1,5 +1,6 @@
 """The root of the tree, and the errors that are no answer and no lack of one."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -7,6 +8,9 @@ from attrs import frozen
 
 from legitmark_async.errors._words import redact
 from legitmark_async.models import ServiceRequestDraft
+
+# What a draft says of a name where an id is needed.
+_NAME = re.compile(r"item\.\w+: '.*' is not a UUID$", re.DOTALL)
 
 
 @frozen(kw_only=True)
@@ -149,7 +153,9 @@ def without_frames(error: E) -> E:
 def draft_error(draft: ServiceRequestDraft, problems: Sequence[str]) -> ConfigurationError:
     """Return the error of a draft that can't be sent: where it came from, if that is known, and all that is wrong."""
     where = "the draft can't be sent" if draft.origin is None else str(draft.origin)
-    return ConfigurationError(f"{where}: {'; '.join(problems)}", problems=problems)
+    named = draft.origin is None and any(_NAME.match(problem) for problem in problems)
+    advice = "; taxonomy.resolve finds the UUIDs of names" if named else ""
+    return ConfigurationError(f"{where}: {'; '.join(problems)}{advice}", problems=problems)
 
 
 class CallError(LegitmarkError):
