@@ -77,7 +77,7 @@ class Transport:
         timeouts: Seconds for connecting, reading and a whole try.
         random: Gives the prefix of the request ids.
         foreign: A session of the caller's to use and never to close.
-        asset_url: The same of the host where uploads are asked for.
+        asset_url: The same of the host where uploads are asked for; empty if nobody has said.
     """
 
     base_url: str

@@ -29,6 +29,7 @@ from legitmark_async.options import (
     RetryPolicy,
     Sleep,
     Timeouts,
+    checked_asset_url,
     checked_count,
     checked_deadline,
     checked_key,
@@ -97,7 +98,8 @@ class Legitmark:
         Args:
             api_key: Begins with `leo_`. It shows in no repr, log, error or pickle.
             base_url: Where the API is; https, or http for a loopback host.
-            asset_url: Where upload intents are asked for; same rule.
+            asset_url: Where upload intents are asked for; same rule. It is needed for uploads if `base_url` is on this
+                machine: a sandbox tells its own.
             retry: When a call is tried again.
             timeouts: How long to wait, in seconds; `Timeouts.deadline` is for the whole call.
             concurrency: Requests in flight at most, over all tasks of the client; to the API, to the host of the upload
@@ -120,13 +122,9 @@ class Legitmark:
         """
         retry, timeouts = retry or RetryPolicy(), timeouts or Timeouts()
         clock = clock or _loop_time
+        where = checked_url("base_url", base_url)
         transport = Transport(
-            checked_url("base_url", base_url),
-            checked_key(api_key),
-            timeouts,
-            random,
-            session,
-            checked_url("asset_url", asset_url),
+            where, checked_key(api_key), timeouts, random, session, checked_asset_url(asset_url, where)
         )
         checked_count("concurrency", concurrency)
         shelf = Shelf(None if taxonomy_cache is None else Path(taxonomy_cache))

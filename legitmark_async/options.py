@@ -140,6 +140,18 @@ def checked_url(name: str, value: object) -> str:
     return url.rstrip("/")
 
 
+def checked_asset_url(value: object, base_url: str) -> str:
+    """Return where upload intents are asked for, or an empty text if nobody has said.
+
+    Whoever talks to an API on this machine doesn't mean the vendor's host.
+
+    Raises:
+        ConfigurationError: It is no https URL, nor an http one of a loopback host, or has a user, query or fragment.
+    """
+    url = checked_url("asset_url", value)
+    return "" if url == DEFAULT_ASSET_URL and _is_loopback(urlsplit(base_url).hostname or "") else url
+
+
 def checked_host(name: str, value: object) -> str:
     """Return the host of an absolute URL.
 

@@ -342,3 +342,19 @@ async def test_upload_many_of_nothing(client: Legitmark, concurrency: Wrong) -> 
     """A width that is none is refused."""
     with pytest.raises(ConfigurationError, match="concurrency"):
         client.images.upload_many("u", {}, concurrency=concurrency)
+
+
+async def test_no_asset_host(sandbox: Sandbox, draft: ServiceRequestDraft) -> None:
+    """With an API on this machine, photos don't go to the vendor's host, and nothing is sent."""
+    async with Legitmark(sandbox.api_key, base_url=sandbox.url) as client:
+        with pytest.raises(
+            ConfigurationError, match="asset_url is needed for uploads, as base_url is http://127"
+        ) as told:
+            await client.images.upload("u", FRONT, make_png())
+        with pytest.raises(ConfigurationError, match="LEGITMARK_ASSET_URL"):
+            await client.workflow.authenticate(draft, {"Front": make_png()})
+        with pytest.raises(ConfigurationError, match="what the sandbox tells"):
+            client.workflow.submit_many([draft], lambda _: {})
+
+    assert told.value.problems == ("asset_url",)
+    assert not sandbox.requests_seen

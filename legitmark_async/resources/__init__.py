@@ -5,7 +5,7 @@ from legitmark_async.resources._pages import Pages
 from legitmark_async.resources._shelf import Shelf
 from legitmark_async.resources._submit import Submission, is_submitted
 from legitmark_async.resources._uploads import NotUploaded, Uploaded, UploadOutcome, UploadProgress, UploadRun
-from legitmark_async.resources.images import Images
+from legitmark_async.resources.images import Images, require_asset_host
 from legitmark_async.resources.sr import ServiceRequests
 from legitmark_async.resources.taxonomy import Taxonomy
 
@@ -24,4 +24,5 @@ __all__ = [
     "Uploaded",
     "is_submitted",
     "look_at",
+    "require_asset_host",
 ]

@@ -7,7 +7,7 @@ from typing import cast
 from legitmark_async import _endpoints
 from legitmark_async._call import Caller
 from legitmark_async._photo import PhotoHeader
-from legitmark_async.errors import ForbiddenError, InvalidRequestError, ResponseError
+from legitmark_async.errors import ConfigurationError, ForbiddenError, InvalidRequestError, ResponseError
 from legitmark_async.models import Upload
 from legitmark_async.options import checked_count
 from legitmark_async.resources._content import BytesContent, FileContent, Photo, look_at
@@ -47,6 +47,7 @@ class Images:
             ForbiddenError: The storage refused it, with each of three URLs.
             LegitmarkError: As any call.
         """
+        require_asset_host(self._asset)
         deadline = self._asset.deadline
         ends_at = None if deadline is None else self._asset.clock() + deadline
         content, header = await asyncio.to_thread(look_at, photo)
@@ -111,6 +112,20 @@ class Images:
             width=header.width,
             height=header.height,
             size=content.size,
+        )
+
+
+def require_asset_host(asset: Caller) -> None:
+    """Make sure that it is known where uploads are asked for.
+
+    Raises:
+        ConfigurationError: It isn't.
+    """
+    if not asset.transport.asset_url:
+        raise ConfigurationError(
+            f"asset_url is needed for uploads, as base_url is {asset.transport.base_url}: set it, or "
+            "LEGITMARK_ASSET_URL, to what the sandbox tells",
+            problems=["asset_url"],
         )
 
 

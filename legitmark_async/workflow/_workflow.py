@@ -7,7 +7,7 @@ from os import PathLike
 from legitmark_async._call import Caller
 from legitmark_async.bulk import BulkRun, Drafts, RunOptions, Source, journal_books
 from legitmark_async.models import ServiceRequest, ServiceRequestDraft
-from legitmark_async.resources import Images, Photo, ServiceRequests
+from legitmark_async.resources import Images, Photo, ServiceRequests, require_asset_host
 from legitmark_async.workflow._folders import FindPhotos
 from legitmark_async.workflow._steps import Resources, Steps, check_photos, find_photos
 
@@ -56,6 +56,7 @@ class Workflow:
             WorkflowError: It was created, and got stuck at a later step. Its `sr_uuid` goes on.
             LegitmarkError: It was not created; see `sr.create`.
         """
+        require_asset_host(self._callers[1])
         await asyncio.to_thread(check_photos, photos)
         fresh = not isinstance(item, str)
         uuid = item if isinstance(item, str) else (await self._resources.sr.create(item)).uuid
@@ -111,6 +112,7 @@ class Workflow:
             ConfigurationError: An option is wrong.
         """
         api, asset, storage = [caller.for_bulk() for caller in self._callers]
+        require_asset_host(asset)
         concurrency = self._concurrency if concurrency is None else concurrency
         resources = _resources(api, asset, storage, concurrency)
 
