@@ -73,8 +73,12 @@ async def legitmark_sandbox(request: pytest.FixtureRequest, _legitmark_time: obj
     loop = asyncio.get_running_loop()
     epoch = time.time() - loop.time()
     options = {"clock": loop.time, "now": lambda: epoch + loop.time(), **_options(request, "legitmark_sandbox")}
+    failed = request.session.testsfailed
     async with Sandbox(**options) as sandbox:
         yield sandbox
+    if sandbox.unmatched and request.session.testsfailed == failed:
+        # Else a test with a path that is mistyped would pass, and have tried nothing.
+        pytest.fail(f"no request came that the sandbox was to answer: {', '.join(sandbox.unmatched)}", pytrace=False)
 
 
 @_async_fixture

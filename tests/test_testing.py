@@ -351,6 +351,24 @@ def test_of_others(tmp_path: Path, options: tuple[str, ...]) -> None:
     assert "1 passed" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("path", "fails", "words"),
+    [
+        ("POST /api/v2/sr", "", "1 passed"),
+        ("POST /api/v2/srs", "", "no request came that the sandbox was to answer: POST /api/v2/srs"),
+        ("POST /api/v2/srs", "assert False", "1 failed in"),
+    ],
+    ids=["matched", "mistyped", "failed anyway"],
+)
+def test_unmatched(tmp_path: Path, path: str, fails: str, words: str) -> None:
+    """A test whose scripted answers nobody came for fails: it has tried nothing. One that has failed says no more."""
+    module = _MODULE.format(mark="@pytest.mark.asyncio").replace("retry_after=60", f"retry_after=60, on='{path}'")
+    module = module.replace("assert legitmark_clock.passed >= 60", fails)
+    done = _pytest(tmp_path, module, "-o", "asyncio_default_fixture_loop_scope=function")
+
+    assert words in done.stdout, done.stdout + done.stderr
+
+
 def test_no_asyncio_plugin(tmp_path: Path) -> None:
     """Where pytest-asyncio is missing, the fixtures say what to install."""
     (tmp_path / "pytest_asyncio.py").write_text("raise ModuleNotFoundError(__name__)", encoding="utf-8")

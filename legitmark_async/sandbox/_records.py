@@ -106,6 +106,17 @@ class Records:
         """The record of this uuid."""
         return self._by_uuid.get(identifier.lower())
 
+    def known(self, uuid: str) -> Record:
+        """The one with this uuid.
+
+        Raises:
+            KeyError: There is none.
+        """
+        record = self.get(uuid)
+        if record is None:
+            raise KeyError(uuid)
+        return record
+
     def find(self, identifier: str, created_by: int) -> Record | None:
         """The newest record of this uuid, micro id or external id that was created at `created_by` or before.
 

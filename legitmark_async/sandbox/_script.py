@@ -83,6 +83,7 @@ class _Line:
     what: ScriptedAnswer | FaultKind
     times: int
     on: str
+    used: bool = False
 
 
 class Script:
@@ -125,7 +126,7 @@ class Script:
         return next((line for line in self._lines if fnmatchcase(f"{method} {path}", line.on)), None)
 
     def _use(self, line: _Line) -> None:
-        line.times -= 1
+        line.times, line.used = line.times - 1, True
         if not line.times:
             self._lines.remove(line)
 
@@ -133,6 +134,11 @@ class Script:
     def left(self) -> int:
         """How many requests there is still something for."""
         return sum(line.times for line in self._lines)
+
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """What requests were asked for that have not come, not one of them."""
+        return tuple(line.on for line in self._lines if not line.used)
 
     def clear(self) -> None:
         """Forgets what is left."""

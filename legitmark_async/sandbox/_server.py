@@ -253,6 +253,11 @@ class Sandbox:
         """Requests for which `will_answer` and `will_fail` still have something."""
         return self._front.script.left
 
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """The `on` of each `will_answer` and `will_fail` that not one request has come for."""
+        return self._front.script.unmatched
+
     def set_s3_fault(self, there: bool) -> None:  # noqa: FBT001  # a switch
         """Switches whether the API can't count photos: progress tells so then."""
         self._api.operations.s3_fault = there
@@ -267,7 +272,7 @@ class Sandbox:
         Raises:
             KeyError: There is none.
         """
-        self._api.states.step(self._record(sr_uuid), self._front.moment().iso)
+        self._api.states.step(self._api.records.known(sr_uuid), self._front.moment().iso)
 
     def move(self, sr_uuid: str, primary: str, supplement: str | None = None) -> None:
         """Puts a service request into any state, and tells of it by webhook.
@@ -275,13 +280,7 @@ class Sandbox:
         Raises:
             KeyError: There is none.
         """
-        self._api.states.move(self._record(sr_uuid), primary, supplement, self._front.moment().iso)
-
-    def _record(self, sr_uuid: str) -> Record:
-        record = self._api.records.get(sr_uuid)
-        if record is None:
-            raise KeyError(sr_uuid)
-        return record
+        self._api.states.move(self._api.records.known(sr_uuid), primary, supplement, self._front.moment().iso)
 
     def _tell(self, record: Record) -> None:
         self._postman.send(record, lambda: self._front.moment().wall, old=self.old_webhooks)
