@@ -146,8 +146,8 @@ class _Page:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
         example = json.loads(shown[0])
-        assert told["api_key"] == example["api_key"]
-        self._real_port[example["url"]] = told["url"]
+        assert (told.keys(), told["api_key"]) == (example.keys(), example["api_key"])
+        self._real_port |= {example[name]: told[name] for name in ("url", "asset_url")}
         self._environment |= {
             "LEGITMARK_BASE_URL": told["url"],
             "LEGITMARK_API_KEY": told["api_key"],
