@@ -224,6 +224,14 @@ def fuzz(session: nox.Session) -> None:
             session.run("python", str(ROOT / "tests" / "fuzz" / "fuzz.py"), target, *options, str(corpus))
 
 
+@nox.session(python=TESTED[-1:], default=False)
+def mutants(session: nox.Session) -> None:
+    """Change the code in one place at a time, and tell which changes no test notices; `--part pacer` is for a part."""
+    _install(session, "test", package=".[cli,distributed,otel,speed,testing]")
+    session.install("mutmut>=3.8")
+    session.run("python", "tests/mutants.py", *session.posargs, str(Path(session.create_tmp()) / "mutants"))
+
+
 @nox.session(default=False)
 def constraints(session: nox.Session) -> None:
     """Write the versions that the checks use; no address of any index is among them."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from legitmark_async import Item, Legitmark, ServiceRequestDraft
 from legitmark_async.sandbox import Sandbox
@@ -12,6 +13,11 @@ from legitmark_async.testing import make_draft, make_item
 # The asyncio plugin asks for "the" event loop before its first test; where none was ever set that makes one, which
 # nobody closes.
 asyncio.set_event_loop(None)
+
+# Each change to the code is tried in a process of its own, forked from one that has run the tests before.
+settings.register_profile(
+    "mutants", suppress_health_check=list(HealthCheck), derandomize=True, deadline=None, database=None
+)
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
 

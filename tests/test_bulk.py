@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Self
 
 import pytest
 from aiohttp import web
@@ -31,6 +32,7 @@ from legitmark_async import (
     Timeouts,
     Unknown,
 )
+from legitmark_async.bulk import each_draft
 from legitmark_async.bulk._books import Memory
 from legitmark_async.sandbox import Limits, Sandbox
 
@@ -103,32 +105,38 @@ async def test_all_created(client: Legitmark, sandbox: Sandbox, drafts: Drafts) 
     accounted(run, seen)
 
 
+class Feed:
+    """An async iterator that is no generator."""
+
+    def __init__(self, drafts: Iterable[ServiceRequestDraft]) -> None:
+        self.left = list(drafts)
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    async def __anext__(self) -> ServiceRequestDraft:
+        """Give the last one."""
+        if not self.left:
+            raise StopAsyncIteration
+        return self.left.pop()
+
+
 async def test_input_of_ones_own(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
-    """Whatever can be iterated asynchronously will do, also if it is no generator."""
-
-    class Feed:
-        def __init__(self) -> None:
-            self.left = list(drafts(3))
-
-        def __aiter__(self) -> "Feed":
-            return self
-
-        async def __anext__(self) -> ServiceRequestDraft:
-            if not self.left:
-                raise StopAsyncIteration
-            return self.left.pop()
-
-    assert len(await outcomes_of(client.sr.create_many(Feed()))) == sandbox.ledger.created == 3
+    """Whatever can be iterated asynchronously will do."""
+    assert len(await outcomes_of(client.sr.create_many(Feed(drafts(3))))) == sandbox.ledger.created == 3
+    assert len([draft async for draft in each_draft(Feed(drafts(3)))]) == 3
 
 
 async def test_slow_reader(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
     """Nothing more is read than has room until outcomes are taken; then it goes on to the end."""
     async with client.sr.create_many(drafts(40), concurrency=2) as run:
-        await until(lambda: run.progress.done == run.progress.taken > 0 == run.progress.active)
+        await until(lambda: (run.progress.taken, run.progress.active) == (4, 0))
+        await asyncio.sleep(0.05)
         ahead = run.progress.taken
         seen = [outcome async for outcome in run]
 
-    assert ahead <= 6
+    assert ahead == 4
     assert len(seen) == sandbox.ledger.created == 40
 
 

@@ -65,8 +65,6 @@ class LedgerBooks:
     async def enter(self, job: Job) -> Outcome | None:
         """See `Books`."""
         draft = job.draft
-        if draft.reference_id in self._marks:
-            return Skipped(draft, REPEATED)
         mark = Record(state="S", owner=self.lease.owner, digest=digest_text(draft), not_before=self._now())
         self._marks[draft.reference_id] = mark
         # From here on it has to be told if nothing is sent, even if nobody hears whether it was marked.

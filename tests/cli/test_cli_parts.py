@@ -1,5 +1,6 @@
 """Parts of the command that no command line comes to easily: broken outputs, deep JSON, what is not installed."""
 
+import asyncio
 import json
 import os
 import sys
@@ -68,6 +69,18 @@ def test_no_terminal(tmp_path: Path) -> None:
     """A file shows nothing as it is written."""
     with Lines(tmp_path / "out.jsonl") as lines:
         assert not lines.in_terminal
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+async def test_slow_reader(tmp_path: Path) -> None:
+    """A long line waits for its reader in a thread, and comes whole."""
+    pipe = tmp_path / "out"
+    os.mkfifo(pipe)
+    reading = asyncio.create_task(asyncio.to_thread(pipe.read_bytes))
+    with await asyncio.to_thread(Lines, pipe) as lines:
+        await lines.put(b"x" * 200_000)
+
+    assert await reading == b"x" * 200_000
 
 
 def test_disk_that_tells_late(tmp_path: Path) -> None:

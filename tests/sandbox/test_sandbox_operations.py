@@ -287,8 +287,9 @@ async def test_side_groups(session: aiohttp.ClientSession) -> None:
     there, document = await read(await session.get(f"/api/v2/sr/{sr['uuid']}/side-groups"))
     elsewhere, _ = await read(await session.get(f"/api/v2/sr/{OTHER}/side-groups"))
     progress, _ = await read(await session.get(f"/api/side-groups/progress?sr_id={OTHER}"))
+    submitted, _ = await read(await session.post(f"/api/v2/sr/{OTHER}/submit"))
 
-    assert (there, elsewhere, progress) == (200, 404, 404)
+    assert (there, elsewhere, progress, submitted) == (200, 404, 404, 404)
     assert "Front" in [side["name"] for group in document["data"]["side_groups"] for side in group["sides"]]
 
 
