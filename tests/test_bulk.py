@@ -140,6 +140,15 @@ async def test_slow_reader(client: Legitmark, sandbox: Sandbox, drafts: Drafts) 
     assert len(seen) == sandbox.ledger.created == 40
 
 
+async def test_left_while_there_is_no_room(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
+    """A run may be left while its workers wait for somebody to take outcomes."""
+    async with client.sr.create_many(drafts(40), concurrency=2) as run:
+        await until(lambda: (run.progress.taken, run.progress.active) == (4, 0))
+
+    assert not workers()
+    assert len(run.leftover) == sandbox.ledger.created == 4
+
+
 class BrokenBooks(Memory):
     """Books of somebody who has made a mistake."""
 
