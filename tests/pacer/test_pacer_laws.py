@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -757,11 +758,15 @@ class TestRate:
 
 
 @pytest.mark.parametrize(
-    "law",
-    [pytest.param(Rate(10.0, 100, 0.0), id="rate"), pytest.param(Told(10.0, 100, 2.0, 0.0, fills=True), id="told")],
+    "make",
+    [
+        pytest.param(lambda: Rate(10.0, 100, 0.0), id="rate"),
+        pytest.param(lambda: Told(10.0, 100, 2.0, 0.0, fills=True), id="told"),
+    ],
 )
-def test_out_of_turn(law: Rate | Told) -> None:
+def test_out_of_turn(make: Callable[[], Rate | Told]) -> None:
     """However many interactive calls have left out of turn, a bulk call waits for one step, not for each of them."""
+    law = make()
     for number in range(200):
         send(law, number / 10, lane=INTERACTIVE)
 
@@ -771,16 +776,16 @@ def test_out_of_turn(law: Rate | Told) -> None:
 
 
 @pytest.mark.parametrize(
-    ("law", "per_second", "left"),
+    ("make", "per_second", "left"),
     [
-        pytest.param(Rate(12.0, 100, 0.0), 4.0, 16, id="rate"),
-        pytest.param(Told(12.0, 100, 48.0, 0.0, fills=True), 4.0, 64, id="told"),
-        pytest.param(Discovery(0.0, 0.1, 100), None, None, id="unknown"),
+        pytest.param(lambda: Rate(12.0, 100, 0.0), 4.0, 16, id="rate"),
+        pytest.param(lambda: Told(12.0, 100, 48.0, 0.0, fills=True), 4.0, 64, id="told"),
+        pytest.param(lambda: Discovery(0.0, 0.1, 100), None, None, id="unknown"),
     ],
 )
-def test_parts(law: Law, per_second: float | None, left: int | None) -> None:
+def test_parts(make: Callable[[], Law], per_second: float | None, left: int | None) -> None:
     """Of what refills each of three processes that use it alike gets a third; of what isn't known, nothing is."""
-    view = law.part(3, 4.0).view(4.0)
+    view = make().part(3, 4.0).view(4.0)
 
     assert (view.per_second, view.remaining) == (per_second, left)
 
