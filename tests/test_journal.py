@@ -7,7 +7,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -26,15 +28,23 @@ from legitmark_async import (
     Skipped,
 )
 from legitmark_async.bulk._journal_books import JournalBooks
-from legitmark_async.journal import Journal, Known, State, Status, digest_of
+from legitmark_async.journal import NO_OUTCOME, Entry, Journal, Known, Sample, State, Status, digest_of
 from legitmark_async.journal._journal import _Note
 from legitmark_async.journal._lock import Lock, _describe
 from legitmark_async.journal._schema import MIGRATIONS, VERSION
-from legitmark_async.journal._store import Account, Row, Store, _first_that_reads, _transaction
+from legitmark_async.journal._store import Account, Row, Store, _advice, _first_that_reads, _transaction
 from legitmark_async.sandbox import Sandbox
 from legitmark_async.testing import make_item
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
+
+
+OURS = Account("https://api.legitmark.com", "leo_key")
+
+
+def instant(seconds: float) -> datetime:
+    """An instant of the epoch."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 @pytest.fixture
@@ -241,7 +251,7 @@ def test_read_only(folder: int, words: str) -> None:
     )
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "run.db"
-        Store.open(path, Account("https://api.legitmark.com", "leo_key")).close(None, 0)
+        Store.open(path, OURS).close(None, 0)
         path.with_name("run.db.lock").unlink()
         path.chmod(0o444)
         Path(name).chmod(folder)
@@ -341,7 +351,7 @@ def test_reader_of_no_journal(path: Path) -> None:
     with pytest.raises(JournalError, match="it is no journal"), JournalReader(path):
         pass
 
-    Store.open(path, Account("https://api.legitmark.com", "leo_key")).close(None, 0)
+    Store.open(path, OURS).close(None, 0)
     with sqlite3.connect(path) as database:
         database.execute("DROP TABLE items")
     database.close()
@@ -351,7 +361,7 @@ def test_reader_of_no_journal(path: Path) -> None:
 
 def test_item_that_was_never_sent(path: Path) -> None:
     """An item that was noted and never sent has no status."""
-    store = Store.open(path, Account("https://api.legitmark.com", "leo_key"))
+    store = Store.open(path, OURS)
     store._connection.execute(
         "INSERT INTO items (reference, digest, status, run) VALUES ('A', 7, ?, 1)", (State.UNSENT,)
     )
@@ -360,6 +370,110 @@ def test_item_that_was_never_sent(path: Path) -> None:
     with JournalReader(path) as journal:
         assert journal.summary().items == 0
         assert list(journal.entries()) == []
+
+
+def test_all_that_is_read(path: Path) -> None:
+    """A reader tells everything that was written of items, spans and runs; of what has no outcome, just that."""
+    began = datetime.now(UTC)
+    store = Store.open(path, OURS)
+    settled = ("U-2", "998002", "no such type", "type", "items.csv", 7, '{"shelf": "A3"}')
+    store.write([(1, "A", 7, State.SENT, 1000.0, *[None] * 8), (2, "B", 8, State.FAILED, 1001.5, 1002.0, *settled)])
+    store.write_sample((1003.0, 1.25, 3, 4, 5, 6, 7, 8, "partner limit"), None)
+    store.close("left early", 9)
+
+    with JournalReader(path) as journal:
+        entries, samples, runs = list(journal.entries()), list(journal.samples()), journal.summary().runs
+
+    assert entries == [
+        Entry(
+            reference_id="A",
+            status=Status.UNKNOWN,
+            error=NO_OUTCOME,
+            cause=NO_OUTCOME,
+            run=1,
+            sent_at=instant(1000.0),
+        ),
+        Entry(
+            reference_id="B",
+            status=Status.FAILED,
+            uuid="U-2",
+            micro_id="998002",
+            error="no such type",
+            cause="type",
+            file="items.csv",
+            line=7,
+            extra={"shelf": "A3"},
+            run=1,
+            sent_at=instant(1001.5),
+            settled_at=instant(1002.0),
+        ),
+    ]
+    assert samples == [
+        Sample(
+            run=1, at=instant(1003.0), seconds=1.25, created=3, failed=4, unknown=5, refused=6, in_flight=7, waiting=8,
+            reason="partner limit",
+        )
+    ]  # fmt: skip
+    (run,) = runs
+    assert (run.number, run.stopped, run.refused) == (1, "left early", 9)
+    assert began <= run.started_at <= (run.ended_at or began) <= datetime.now(UTC)
+
+
+def test_clock_of_a_run(path: Path) -> None:
+    """How far the server's clock is before ours is kept for each run, and not forgotten when it isn't told again."""
+    store = Store.open(path, OURS)
+    store.write([(1, "A", 7, State.SENT, 1000.0, *[None] * 8)])
+    found = [store.lookup(1)]
+    for offset in (0.5, None):
+        store.write_sample((1003.0, 1.0, *[0] * 6, None), offset)
+        found.append(store.lookup(1))
+    store.close(None, 0)
+
+    assert found == [("A", None, 1000.0, None), *[("A", None, 1000.0, 0.5)] * 2]
+
+
+@pytest.mark.parametrize(
+    ("use", "doing"),
+    [
+        (lambda store: store.write_sample((0.0, 1.0, *[0] * 6, None), None), "write to"),
+        (lambda store: store.write([(1, "A", 7, State.SENT, *[None] * 9)]), "write to"),
+        (lambda store: store.lookup(1), "read"),
+    ],
+    ids=["sample", "rows", "lookup"],
+)
+def test_what_failed(path: Path, use: Callable[[Store], object], doing: str) -> None:
+    """A failure tells the file, and what was done with it."""
+    store = Store.open(path, OURS)
+    store.abandon()
+
+    with pytest.raises(JournalError, match=f"can't {doing} it: Cannot operate on a closed database") as told:
+        use(store)
+
+    assert told.value.path == str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("database or disk is full", "; free some space and run the same again"),
+        ("attempt to write a readonly database", "; make it and its folder writable"),
+        ("unable to open database file", "; make its folder, and see that it may be written to"),
+        ("malformed", "; it is damaged; restore it from a backup, or save what there is with SQLite's .recover"),
+        ("file is not a database", "; choose another file"),
+        ("database is locked", "; another program writes to it; close that"),
+        ("something else", ""),
+    ],
+)
+def test_advice(text: str, advice: str) -> None:
+    """What SQLite says is told with what to do."""
+    assert _advice(sqlite3.OperationalError(text)) == advice
+
+
+def test_holder_that_is_told() -> None:
+    """Whoever holds a journal is told by process, machine and time."""
+    told = _describe(b'{"pid": 7, "host": "shop-1", "since": "2026-11-29T10:00:00+00:00"}')
+
+    assert told == "process 7 on shop-1, since 2026-11-29T10:00:00+00:00"
 
 
 @pytest.mark.parametrize("told", [b"", b"no JSON", b"[]", b'{"host": "h"}'])
@@ -407,7 +521,7 @@ def test_loop_that_is_gone(path: Path) -> None:
     """If the event loop is closed before a row is written, the thread writes it all the same, and tells nobody."""
 
     async def begin() -> Journal:
-        journal = await Journal.open(path, Account("https://api.legitmark.com", "leo_key"))
+        journal = await Journal.open(path, OURS)
         journal.write((1, "A", 7, State.SENT, *[None] * 9))
         return journal
 
@@ -430,15 +544,20 @@ def test_lock_that_is_not_held(path: Path) -> None:
 class Failing(Store):
     """A journal whose file can't take what it is given, for a reason that SQLite doesn't know."""
 
+    tries = 0
+
     def write(self, rows: Sequence[Row]) -> None:
         """Fail at the first row."""
         if rows:
+            Failing.tries += 1
             raise MemoryError("no room")
 
 
 async def test_any_failure(path: Path) -> None:
     """Whatever makes writing fail is told to whoever waits, and to all that come later."""
-    journal = Journal(Failing.open(path, Account("https://api.legitmark.com", "leo_key")))
+    Failing.tries = 0
+    journal = Journal(Failing.open(path, OURS))
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "legitmark-journal"]
     row: Row = (1, "A", 7, State.SENT, *[None] * 9)
 
     for _ in range(2):
@@ -446,3 +565,6 @@ async def test_any_failure(path: Path) -> None:
             await journal.write(row)
     with pytest.raises(JournalError, match="MemoryError"):
         await journal.aclose("left early", 0)
+
+    assert Failing.tries == 1
+    assert (journal.run, thread.daemon, thread.is_alive()) == (1, True, False)
