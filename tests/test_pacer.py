@@ -1,8 +1,10 @@
 """The pacer: who waits, in which order, and one timer."""
 
 import asyncio
+import math
 import random
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -185,6 +187,86 @@ async def test_waiting_call_is_told_too() -> None:
     await pacer.aclose()
 
 
+def spend(pacer: Pacer, endpoint: str = "") -> None:
+    """Let a pacer learn of a limit of 3 in windows of 10 s, of which the first is spent."""
+    turn = pacer.try_acquire(0.0, Lane.BULK, endpoint)
+    assert turn is not None
+    kind = LimitType.ENDPOINT if endpoint else LimitType.PARTNER
+    pacer.answered(turn, (Limit(type=kind, limit=3, remaining=0, resets_in=10.0, resets_at=10.0),))
+
+
+@pytest.mark.parametrize(
+    ("waiting", "lane", "first", "wait"),
+    [
+        pytest.param((2, 1), Lane.INTERACTIVE, False, 10.0, id="bulk calls come later"),
+        pytest.param((2, 1), Lane.BULK, False, 20.0, id="all others come first"),
+        pytest.param((0, 3), Lane.BULK, False, 20.0, id="so do other bulk calls"),
+        pytest.param((3, 0), Lane.INTERACTIVE, False, 20.0, id="the first in line come first"),
+        pytest.param((3, 0), Lane.INTERACTIVE, True, 10.0, id="but not before one that has had its turn"),
+        pytest.param((3, 3), Lane.BULK, True, 10.0, id="also if it is a bulk call"),
+    ],
+)
+async def test_too_late_by_the_line(*, waiting: tuple[int, int], lane: Lane, first: bool, wait: float) -> None:
+    """Whether a call has a chance depends on who goes before it; one whose turn comes just in time has."""
+    pacer = make_pacer(FakeTime())
+    spend(pacer)
+    lanes = [each for each, count in zip(Lane, waiting, strict=True) for _ in range(count)]
+    calls = [asyncio.create_task(pacer.acquire(each)) for each in lanes]
+    await settle()
+
+    with pytest.raises(TooLateError) as caught:
+        await pacer.acquire(lane, first=first, deadline=wait - 0.1)
+    calls.append(asyncio.create_task(pacer.acquire(lane, first=first, deadline=wait)))
+    await settle()
+
+    assert caught.value.args == (caught.value.wait, caught.value.reason) == (wait, "partner limit of 3")
+    assert pacer.waiting == len(calls)
+    await pacer.aclose()
+    assert [str(call.exception()) for call in calls] == [
+        "the client was closed while the call waited for its turn"
+    ] * len(calls)
+
+
+async def test_too_late_at_another_endpoint() -> None:
+    """A limit of one endpoint is no reason to refuse calls to another, or to foretell their end."""
+    time = FakeTime()
+    pacer = make_pacer(time)
+    spend(pacer, "/slow")
+
+    with pytest.raises(TooLateError):
+        await pacer.acquire(Lane.BULK, "/slow", deadline=5.0)
+    pacer.answered(await pacer.acquire(Lane.BULK, "/quick", deadline=5.0))
+
+    assert [pacer.ends_in(endpoint, 3) for endpoint in ("/slow", "/quick")] == [10.0, None]
+    assert pacer.ends_in("/slow", 0) == 0.0
+    assert [limit.endpoint for limit in pacer.rate_limits(wall=0.0)] == ["/slow"]
+
+
+async def test_expelled_by_the_line() -> None:
+    """When the gate closes for longer, those are told whose turn can't come in time any more, and only they."""
+    pacer = make_pacer(FakeTime())
+    held = pacer.try_acquire(0.0)
+    assert held is not None
+    spend(pacer)
+    lanes = [Lane.INTERACTIVE, Lane.INTERACTIVE, Lane.INTERACTIVE, Lane.BULK]
+    deadlines = [math.inf, math.inf, 12.0, 20.0]
+    calls = [
+        asyncio.create_task(pacer.acquire(lane, deadline=deadline))
+        for lane, deadline in zip(lanes, deadlines, strict=True)
+    ]
+    await settle()
+
+    pacer.refused(held, Refusal(PARTNER, 3, resets_in=12.0))
+    await settle()
+
+    assert [call.done() for call in calls] == [False, False, False, True]
+    late = calls[-1].exception()
+    assert isinstance(late, TooLateError)
+    assert (late.wait, late.reason) == (22.0, "partner limit of 3")
+    await pacer.aclose()
+    await asyncio.wait(calls)
+
+
 async def test_cancelled_with_a_turn_in_hand() -> None:
     """A call that is cancelled in the moment it gets its turn gives the turn to the next one."""
     pacer = make_pacer(FakeTime(), capacity=1)
@@ -332,12 +414,12 @@ async def test_what_is_known() -> None:
     (known,) = pacer.rate_limits(wall=1000.0)
 
     assert (known.type, known.endpoint, known.limit, known.kind) == (LimitType.PARTNER, None, 2, "unknown")
-    assert (known.source, known.learned_at.timestamp()) == ("429", 1000.0)
+    assert (known.source, known.learned_at) == ("429", datetime.fromtimestamp(1000.0, UTC))
     assert (known.opens_in, known.remaining, known.resets_at, known.waiting) == (9.0, None, None, 1)
     await time.pass_by(9.0)
     pacer.answered(await call)
     (known,) = pacer.rate_limits(wall=1009.0)
-    assert (known.kind, known.remaining) == ("window", 1)
+    assert (known.kind, known.remaining, known.opens_in) == ("window", 1, 0.0)
     assert known.per_second == pytest.approx(0.2)
     assert known.resets_at is not None
     assert known.resets_at.timestamp() == pytest.approx(1019.0)
