@@ -197,7 +197,10 @@ class Legitmark:
 
     @property
     def rate_limits(self) -> tuple[RateLimit, ...]:
-        """What the client has learned of the rate limits, at this moment; empty as long as no answer told of any."""
+        """What the client has learned of the rate limits, and what else its calls wait for, at this moment.
+
+        Empty as long as no answer told of any limit, and no call waits.
+        """
         return self._shared.api.pacer.rate_limits(time.time())
 
     async def request(  # one keyword for each part of a request

@@ -426,6 +426,35 @@ async def test_what_is_known() -> None:
     await pacer.aclose()
 
 
+async def test_what_else_is_waited_for() -> None:
+    """While calls wait for other calls of the client, or for the server to recover, that is told among the limits."""
+    time = FakeTime()
+    pacer = make_pacer(time, capacity=2)
+    turns = [pacer.try_acquire(0.0) for _ in range(2)]
+    assert pacer.rate_limits(wall=1000.0) == ()
+    call = asyncio.create_task(pacer.acquire())
+    await settle()
+
+    (full,) = pacer.rate_limits(wall=1000.0)
+    for turn in turns:
+        assert turn is not None
+        pacer.answered(turn)
+    while (failing := pacer.try_acquire(0.0)) is not None:
+        pacer.failed(failing)
+    waiting = asyncio.create_task(pacer.acquire())
+    await settle()
+    (failed,) = pacer.rate_limits(wall=1000.0)
+
+    assert (full.type, full.kind, full.source) == ("requests in flight", "in flight", "client")
+    assert (full.limit, full.remaining, full.opens_in, full.waiting) == (2, 0, 0.0, 1)
+    assert (failed.type, failed.limit, failed.remaining, failed.waiting) == ("failures of the server", 1, 0, 1)
+    assert 0.0 < failed.opens_in <= 4.0
+    assert failed.learned_at == datetime.fromtimestamp(1000.0, UTC)
+    pacer.answered(await call)
+    await pacer.aclose()
+    await asyncio.wait([waiting])
+
+
 async def test_end_is_foretold_by_what_is_known() -> None:
     """As long as nothing is known of a limit there is no foretelling; then it counts windows."""
     time = FakeTime()

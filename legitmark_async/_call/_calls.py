@@ -4,7 +4,8 @@ from collections import Counter
 
 from attrs import define, field
 
-from legitmark_async._call._state import TURN, WAITING, CallState
+from legitmark_async._call._state import WAITING, CallState
+from legitmark_async._pacer import IN_FLIGHT
 
 
 @define(eq=False)
@@ -45,7 +46,7 @@ class Calls:
             limit: What a turn waits for at this moment; where that isn't known, it is what it began to wait for.
         """
         return Counter(
-            (limit or state.reason or TURN) if state.phase == WAITING else state.phase
+            (limit or state.reason or IN_FLIGHT) if state.phase == WAITING else state.phase
             for state in self.under_way
             if not state.in_flight
         )

@@ -8,9 +8,9 @@ from typing import TypeVar
 from attrs import define
 
 from legitmark_async import _endpoints, _headers
-from legitmark_async._call._state import TURN, WAITING, CallState
+from legitmark_async._call._state import WAITING, CallState
 from legitmark_async._headers import ServerClock
-from legitmark_async._pacer import Lane, Pacer, Refusal, Turn
+from legitmark_async._pacer import IN_FLIGHT, Lane, Pacer, Refusal, Turn
 from legitmark_async._telemetry import Telemetry
 from legitmark_async._transport import Transport
 from legitmark_async._wire import NOTHING, Headers, Request
@@ -87,7 +87,7 @@ class Sender:
         self.transport.require_open()
         state.enter(WAITING, self.clock())
         _, reason = self.pacer.wait(request.endpoint)
-        state.reason = reason or state.reason or TURN
+        state.reason = reason or state.reason or IN_FLIGHT
         return await self.pacer.acquire(self.lane, request.endpoint, first=state.verdict is not None, deadline=deadline)
 
     def _headers_of(self, request: Request[T]) -> Mapping[str, str]:

@@ -7,8 +7,6 @@ from legitmark_async.errors import Attempt, LegitmarkError, RateLimitError
 
 # The phases of a call that waits: for its turn, and for the next look for what it may have made.
 WAITING, LOOKING = "rate limit", "lookup"
-# What a turn waits for if it is no limit.
-TURN = "requests in flight"
 
 
 @frozen

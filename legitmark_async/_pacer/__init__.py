@@ -11,7 +11,7 @@ From the bottom up, all pure but the last, advanced by `now`, by what was sent a
 
 from legitmark_async._pacer._counter import Counter
 from legitmark_async._pacer._discovery import Discovery
-from legitmark_async._pacer._gate import Gate
+from legitmark_async._pacer._gate import IN_FLIGHT, Gate
 from legitmark_async._pacer._law import Law
 from legitmark_async._pacer._limits import Limiter, Limits
 from legitmark_async._pacer._meter import Meter, State
@@ -26,6 +26,7 @@ from legitmark_async._pacer._window import Window
 LAWS: tuple[type[Law], ...] = (Counter, Discovery, Rate, Told, Window)
 
 __all__ = [
+    "IN_FLIGHT",
     "LAWS",
     "Gate",
     "Lane",

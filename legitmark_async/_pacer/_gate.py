@@ -10,6 +10,9 @@ from legitmark_async._pacer._turn import Lane, Refusal, Turn
 from legitmark_async.models import Limit
 from legitmark_async.options import Random
 
+# What a turn waits for if it is no limit of the server's.
+FAILURES, IN_FLIGHT = "failures of the server", "requests in flight"
+
 
 @define(eq=False)
 class Gate:
@@ -101,7 +104,14 @@ class Gate:
         """
         longest, reason = self.limits.wait(now, endpoint, ahead)
         pause = self._governor.delay(now)
-        return (pause, "failures of the server") if pause and pause >= longest else (longest, reason)
+        return (pause, FAILURES) if pause and pause >= longest else (longest, reason)
+
+    def held(self, now: float) -> tuple[str, int, float] | None:
+        """Return what else holds calls up than the limits: words, how many may fly, and for how long (s)."""
+        governor = self._governor
+        if governor.paused:
+            return FAILURES, 1, governor.delay(now)
+        return (IN_FLIGHT, int(governor.ceiling), 0.0) if self.in_flight >= governor.ceiling else None
 
     def ends_in(self, now: float, endpoint: str, count: int) -> float | None:
         """Return the seconds until so many more have left, or None if nobody knows."""

@@ -114,9 +114,31 @@ class Pacer:
         return self.gate.ends_in(self._clock(), endpoint, count)
 
     def rate_limits(self, wall: float) -> tuple[RateLimit, ...]:
-        """Return what is known of the limits; `wall` is now, as epoch seconds."""
+        """Return what is known of the limits, and of what else calls wait for; `wall` is now, as epoch seconds."""
+        limits = self._known(wall)
+        held = self.gate.held(self._clock()) if self.waiting else None
+        if held is not None:
+            words, count, opens_in = held
+            limits.append(
+                RateLimit(
+                    type=words,
+                    endpoint=None,
+                    limit=count,
+                    remaining=max(count - self.gate.in_flight, 0),
+                    resets_at=None,
+                    opens_in=opens_in,
+                    per_second=None,
+                    kind="in flight",
+                    source="client",
+                    learned_at=_instant(wall),
+                    waiting=self.waiting,
+                )
+            )
+        return tuple(limits)
+
+    def _known(self, wall: float) -> list[RateLimit]:
         if self.gate.limits.empty:
-            return ()
+            return []
         now, meters = self.gate.limits.meters(self._clock())
         limits: list[RateLimit] = []
         for meter in meters:
@@ -136,7 +158,7 @@ class Pacer:
                     waiting=self.waiting,
                 )
             )
-        return tuple(limits)
+        return limits
 
     def answered(self, turn: Turn, limits: tuple[Limit, ...] = ()) -> None:
         """Give back a turn whose request was answered, with what the answer says of the limits."""

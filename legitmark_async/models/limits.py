@@ -37,8 +37,11 @@ class Limit:
 class RateLimit:
     """What the client knows of one rate limit at this moment.
 
+    While calls wait for something else, that is told in the same form: `requests in flight` when no more may be, or
+    `failures of the server` when one request at a time asks whether these are over.
+
     Attributes:
-        type: Which limit it is, by the server's name (see `LimitType`); None if it gave none.
+        type: Which limit it is, by the server's name (see `LimitType`), or one of these words; None if it gave none.
         endpoint: The path that it is for, such as `/api/v2/sr/{uuid}`; None if it counts all requests.
         limit: Requests that a window allows, or that a full bucket holds, if the server tells.
         remaining: Requests that may leave before the client waits, as far as it knows.
@@ -48,8 +51,8 @@ class RateLimit:
         per_second: Requests a second that the client expects in the long run. Less than the limit allows if others use
             the key too.
         kind: How the limit counts, as far as is known: `unknown`, `window`, `sliding window`, `sliding counter`, or
-            `refill` for one that refills all the time.
-        source: What told of it first: `429`, a refusal, or `headers`, those of other answers.
+            `refill` for one that refills all the time; `in flight` if it is none of the server's.
+        source: What told of it first: `429`, a refusal, or `headers`, those of other answers; or the `client` itself.
         learned_at: When.
         waiting: Calls of the client that wait for a turn.
     """
