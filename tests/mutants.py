@@ -38,7 +38,13 @@ PARTS = {
     "wire": Part(("_headers.py", "_retry.py"), ("test_headers.py", "test_retry.py", "test_server_clock.py")),
     "pacer": Part(
         ("_pacer/*",),
-        ("pacer/test_pacer_laws.py", "pacer/test_pacer_parts.py", "pacer/test_pacer_governor.py", "test_pacer.py"),
+        (
+            "pacer/test_pacer_laws.py",
+            "pacer/test_pacer_parts.py",
+            "pacer/test_pacer_governor.py",
+            "test_pacer.py",
+            "sharing/test_sharing_parts.py",
+        ),
         ("test_pacer.py::test_half_of_the_waiting_are_cancelled",),
     ),
     "journal": Part(("journal/*",), ("test_journal.py", "test_resume.py"), ("test_journal.py::test_read_only",)),

@@ -7,16 +7,20 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import pytest
+from attrs import evolve
 from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 from tracing import Tracing
 from waiting import until
 
 from legitmark_async import Legitmark, NotFoundError, OutcomeUnknownError, RetryPolicy, ServiceRequestDraft
 from legitmark_async.sandbox import Limits, Sandbox
+from legitmark_async.testing import make_drafts
 
 QUICK = RetryPolicy(base=0.001, confirm_pauses=(0.001, 0.001))
 CREATE = "POST /api/v2/sr"
@@ -270,6 +274,58 @@ class TestSpans:
             await client.sr.create(draft)
 
         assert seen == [tracing.span.get_span_context()]
+
+
+class Broken(SpanProcessor):
+    """A processor of the application's with a mistake in it."""
+
+    def __init__(self, when: str) -> None:
+        self.when = when
+
+    def on_start(self, span: object, parent_context: object = None) -> None:
+        """See a span begin."""
+        del span, parent_context
+        if self.when == "start":
+            raise ZeroDivisionError(self.when)
+
+    def on_end(self, span: object) -> None:
+        """See it end."""
+        del span
+        if self.when == "end":
+            raise ZeroDivisionError(self.when)
+
+
+@pytest.mark.parametrize("when", ["start", "end"])
+async def test_broken_processor(
+    when: str, client: Legitmark, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the application's tracing does wrong reaches no call, is told once, and leaves no span behind as current."""
+    Tracing(Broken(when)).listen(client)
+
+    for draft in make_drafts(3):
+        assert (await client.sr.create(draft)).external_id == draft.reference_id
+    told = [record for record in caplog.records if record.name == "legitmark_async" and record.levelname == "WARNING"]
+
+    assert [record.getMessage() for record in told] == ["OpenTelemetry failed, and the calls go on; it is told once"]
+    assert [record.exc_info and record.exc_info[0] for record in told] == [ZeroDivisionError]
+    assert sandbox.ledger.created == 3
+    assert not trace.get_current_span().get_span_context().is_valid
+
+
+async def test_broken_instrument(client: Legitmark, draft: ServiceRequestDraft, sandbox: Sandbox) -> None:
+    """Nor does what its metrics do wrong; and an error of the call's own is raised all the same."""
+    tracing = Tracing()
+    tracing.listen(client)
+    none: Any = None  # what has no method at all
+    instruments = evolve(tracing._otel.instruments, duration=none, requests=none)
+    client._shared.telemetry._otel = evolve(tracing._otel, instruments=instruments)
+
+    await client.sr.create(draft)
+    with pytest.raises(NotFoundError):
+        await client.sr.get("11111111-1111-4111-8111-111111111111")
+
+    assert sandbox.ledger.created == 1
+    assert len(tracing.spans) == 2
 
 
 _TRACES = "import opentelemetry.sdk.trace as sdk; from opentelemetry import trace as api"

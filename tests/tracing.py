@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -15,9 +15,11 @@ from legitmark_async._telemetry._otel import Instruments, OpenTelemetry
 class Tracing:
     """What one client told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *processors: SpanProcessor) -> None:
         self._exporter, self._reader = InMemorySpanExporter(), InMemoryMetricReader()
         tracers = TracerProvider()
+        for processor in processors:
+            tracers.add_span_processor(processor)
         tracers.add_span_processor(SimpleSpanProcessor(self._exporter))
         meter = MeterProvider([self._reader]).get_meter("test")
         self._otel = OpenTelemetry(tracers.get_tracer("test"), Instruments.of(meter))

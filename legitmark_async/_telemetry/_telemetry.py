@@ -21,6 +21,23 @@ T = TypeVar("T")
 
 
 @define(eq=False)
+class _Guard(AbstractContextManager[None]):
+    """Keeps what the application's exporters do wrong away from the calls: a create that was made must be told of."""
+
+    told: bool = False
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if not isinstance(exc, Exception):
+            return False
+        if not self.told:
+            self.told = True
+            LOG.warning("OpenTelemetry failed, and the calls go on; it is told once", exc_info=exc)
+        return True
+
+
+@define(eq=False)
 class Telemetry:
     """Tells of the calls of a client and their tries.
 
@@ -30,6 +47,7 @@ class Telemetry:
 
     clock: Clock
     _otel: OpenTelemetry | None = field(default=None, init=False)
+    _guard: _Guard = field(factory=_Guard, init=False)
 
     def open(self) -> None:
         """Look whether OpenTelemetry is set up; what is set up later is found when the client is opened again."""
@@ -42,12 +60,13 @@ class Telemetry:
 
     def call(self, request: Request[T], course: Course) -> AbstractContextManager[None]:
         """Return a context to make a call in, which tells of its end."""
-        return _Telling(self.clock, self._otel, request, course)
+        return _Telling(self.clock, self._otel, self._guard, request, course)
 
     def begin_try(self, request: Request[T]) -> None:
         """Tell of a request that leaves. Each has its `end_try`, whatever becomes of it, if `tells_tries`."""
         if self._otel is not None:
-            self._otel.begin_try(request)
+            with self._guard:
+                self._otel.begin_try(request)
 
     def end_try(
         self, request: Request[T], attempt: Attempt, headers: Headers | None, error: BaseException | None
@@ -63,7 +82,8 @@ class Telemetry:
         if LOG.isEnabledFor(logging.DEBUG):
             log_try(request, attempt, headers, error)
         if self._otel is not None:
-            self._otel.end_try(request, attempt, headers, error)
+            with self._guard:
+                self._otel.end_try(request, attempt, headers, error)
 
 
 @define(eq=False)
@@ -71,6 +91,7 @@ class _Telling(AbstractContextManager[None]):
     # A class, as a generator would cost a call three times as much.
     clock: Clock
     otel: OpenTelemetry | None
+    guard: _Guard
     request: Request[Any]
     course: Course
     context: "AbstractContextManager[Span] | None" = None
@@ -78,8 +99,9 @@ class _Telling(AbstractContextManager[None]):
 
     def __enter__(self) -> None:
         if self.otel is not None:
-            self.context = self.otel.begin_call(self.request)
-            self.span = self.context.__enter__()
+            with self.guard:
+                self.context = self.otel.begin_call(self.request)
+                self.span = self.context.__enter__()
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -87,5 +109,7 @@ class _Telling(AbstractContextManager[None]):
         now = self.clock()
         log_call(self.request, self.course, now, exc)
         if self.otel is not None and self.context is not None and self.span is not None:
-            self.otel.end_call(self.span, self.request, self.course, now, exc)
-            self.context.__exit__(None, None, None)
+            with self.guard:
+                self.otel.end_call(self.span, self.request, self.course, now, exc)
+            with self.guard:
+                self.context.__exit__(None, None, None)
