@@ -108,27 +108,22 @@ class Script:
 
     def next_answer(self, method: str, path: str) -> ScriptedAnswer | None:
         """Takes what a request is to be answered, if it is the turn of an answer."""
-        line = self._line(method, path)
-        if line is None or isinstance(line.what, str):
-            return None
-        self._use(line)
-        return line.what
+        what = self._take(method, path, answers=True)
+        return what if isinstance(what, ScriptedAnswer) else None
 
     def next_fault(self, method: str, path: str) -> FaultKind | None:
         """Takes the fault that is to strike a request, if it is the turn of one."""
-        line = self._line(method, path)
-        if line is None or isinstance(line.what, ScriptedAnswer):
+        what = self._take(method, path, answers=False)
+        return None if isinstance(what, ScriptedAnswer) else what
+
+    def _take(self, method: str, path: str, *, answers: bool) -> ScriptedAnswer | FaultKind | None:
+        line = next((line for line in self._lines if fnmatchcase(f"{method} {path}", line.on)), None)
+        if line is None or isinstance(line.what, ScriptedAnswer) is not answers:
             return None
-        self._use(line)
-        return line.what
-
-    def _line(self, method: str, path: str) -> _Line | None:
-        return next((line for line in self._lines if fnmatchcase(f"{method} {path}", line.on)), None)
-
-    def _use(self, line: _Line) -> None:
         line.times, line.used = line.times - 1, True
         if not line.times:
             self._lines.remove(line)
+        return line.what
 
     @property
     def left(self) -> int:
