@@ -45,7 +45,10 @@ PARTS = {
             "test_pacer.py",
             "sharing/test_sharing_parts.py",
         ),
-        ("test_pacer.py::test_half_of_the_waiting_are_cancelled", "sharing/test_sharing_parts.py::TestCodec"),
+        (
+            "test_pacer.py::test_half_of_the_waiting_are_cancelled",
+            "sharing/test_sharing_parts.py::TestCodec::test_round_trip",
+        ),
     ),
     "journal": Part(("journal/*",), ("test_journal.py", "test_resume.py"), ("test_journal.py::test_read_only",)),
 }

@@ -5,6 +5,7 @@ import math
 import random
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -185,6 +186,112 @@ async def test_waiting_call_is_told_too() -> None:
     patient.cancel()
     await asyncio.wait([patient])
     await pacer.aclose()
+
+
+class Recording(Gate):
+    """A gate that notes what it is asked."""
+
+    asked: ClassVar[list[tuple[Lane, str, float]]] = []
+
+    def delay(self, now: float, lane: Lane, endpoint: str, backlog: float) -> float:
+        """Note it, and answer as always."""
+        self.asked.append((lane, endpoint, backlog))
+        return super().delay(now, lane, endpoint, backlog)
+
+
+async def test_what_the_gate_is_asked() -> None:
+    """The gate hears who asks, whereto, and how many wait beside it: for bulk calls also those to come."""
+    time, asked = FakeTime(), Recording.asked
+    asked.clear()
+    pacer = Pacer(Recording(2, random=lambda: 0.0), clock=time.clock, sleep=time.sleep)
+    turns = [pacer.try_acquire(0.0, Lane.BULK, "/a"), pacer.try_acquire(0.0)]
+    for source, count in (("one", 5.0), ("two", 2.0), ("one", 4.0), ("three", 1.0), ("three", 0.0)):
+        pacer.announce(source, count)
+
+    calls = [asyncio.create_task(pacer.acquire(lane, "/b")) for lane in (Lane.BULK, Lane.BULK, Lane.INTERACTIVE)]
+    await settle()
+    demand = pacer.demand()
+    assert pacer.try_acquire(0.0) is None
+    pacer.serve()
+
+    assert asked[:2] == [(Lane.BULK, "/a", 1), (Lane.INTERACTIVE, "", 1)]
+    assert asked[-2:] == [(Lane.INTERACTIVE, "/b", 1), (Lane.BULK, "/b", 3 + 6.0)]
+    assert demand == ({(Lane.BULK, "/b"): 2, (Lane.INTERACTIVE, "/b"): 1}, 6.0)
+    assert [(turn.lane, turn.endpoint) for turn in turns if turn] == [(Lane.BULK, "/a"), (Lane.INTERACTIVE, "")]
+    for turn in turns:
+        assert turn is not None
+        pacer.answered(turn)
+    await settle()
+    assert [(call.result().lane, call.result().endpoint) for call in calls if call.done()] == [
+        (Lane.BULK, "/b"),
+        (Lane.INTERACTIVE, "/b"),
+    ]
+    calls[1].cancel()
+    await settle()
+    assert (pacer.waiting, pacer.demand()) == (0, ({}, 6.0))
+    await pacer.aclose()
+
+
+async def test_owed_call_asks_as_others_do() -> None:
+    """A bulk call that interactive ones have held up long enough asks as one of them, and is counted as what it is."""
+    time, asked = FakeTime(), Recording.asked
+    pacer = Pacer(Recording(1, random=lambda: 0.0), clock=time.clock, sleep=time.sleep)
+    held = pacer.try_acquire(0.0)
+    assert held is not None
+    lanes = [Lane.BULK, *[Lane.INTERACTIVE] * 5]
+    calls = [asyncio.create_task(pacer.acquire(lane)) for lane in lanes]
+    await settle()
+    served = [held]
+    for _ in range(4):
+        pacer.answered(served[-1])
+        await settle()
+        served += [call.result() for call in calls if call.done()]
+        calls = [call for call in calls if not call.done()]
+    assert {turn.lane.name for turn in served} == {"INTERACTIVE"}
+
+    asked.clear()
+    pacer.answered(served[-1])
+    await settle()
+
+    assert asked[0] == (Lane.INTERACTIVE, "", 2.0)
+    assert [call.result().lane.name for call in calls if call.done()] == ["BULK"]
+    await pacer.aclose()
+    await asyncio.wait(calls)
+
+
+async def test_hurried_are_counted() -> None:
+    """Those who wait with a deadline are looked at when the gate closes; without one nobody has to be."""
+    pacer = make_pacer(FakeTime())
+    spend(pacer)
+    patient = asyncio.create_task(pacer.acquire())
+    await settle()
+    none = pacer._hurried
+    hurried = [asyncio.create_task(pacer.acquire(deadline=50.0)) for _ in range(2)]
+    await settle()
+    two = pacer._hurried
+    hurried[0].cancel()
+    await settle()
+    one = pacer._hurried
+    await pacer.aclose()
+    await asyncio.wait([patient, *hurried])
+
+    assert (none, two, one, pacer._hurried) == (0, 2, 1, 0)
+
+
+async def test_lost_canary_makes_place() -> None:
+    """If nobody waits any more for the one that asks whether the server has recovered, another one asks at once."""
+    time = FakeTime()
+    pacer = make_pacer(time)
+    while (turn := pacer.try_acquire(time.now)) is not None:
+        pacer.failed(turn)
+    time.now = 5.0
+    canary = pacer.try_acquire(time.now)
+    assert canary is not None
+    assert pacer.try_acquire(time.now) is None
+
+    pacer.lost(canary)
+
+    assert pacer.try_acquire(time.now) is not None
 
 
 def spend(pacer: Pacer, endpoint: str = "") -> None:
