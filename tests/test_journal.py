@@ -432,6 +432,54 @@ def test_clock_of_a_run(path: Path) -> None:
     assert found == [("A", None, 1000.0, None), *[("A", None, 1000.0, 0.5)] * 2]
 
 
+async def test_clock_that_is_handed_over(path: Path) -> None:
+    """How far the clocks are apart comes with a sample, and is known to who looks an item up afterwards."""
+    journal = Journal(Store.open(path, OURS))
+    await journal.write((1, "A", 7, State.SENT, 1000.0, *[None] * 8))
+
+    journal.note((1003.0, 1.0, *[0] * 6, None), 0.5)
+    found = await journal.lookup(1)
+    await journal.aclose(None, 0)
+
+    assert found == ("A", None, 1000.0, 0.5)
+
+
+async def test_who_waits_no_more(path: Path) -> None:
+    """If one of those who wait for a commit is cancelled, the others are told all the same."""
+    journal = Journal(Store.open(path, OURS))
+    rows = [journal.write((number, f"{number}", number, State.SENT, *[None] * 9)) for number in (1, 2)]
+
+    rows[0].cancel()
+    async with asyncio.timeout(10):
+        await rows[1]
+    await journal.aclose(None, 0)
+
+    with JournalReader(path) as reader:
+        assert reader.summary().items == 2
+
+
+def test_folder_in_its_place(path: Path) -> None:
+    """A folder is no journal, and its lock is let go of."""
+    path.mkdir()
+
+    for _ in range(2):
+        with pytest.raises(
+            JournalError, match=f"'{path}': can't open it: unable to open database file; make its folder"
+        ):
+            Store.open(path, OURS)
+
+
+@pytest.mark.parametrize("statement", ["PRAGMA application_id = 7", "PRAGMA user_version = 3", "CREATE TABLE t (a)"])
+def test_database_of_others(path: Path, statement: str) -> None:
+    """A database that says whose it is, that has a version, or that holds anything, is not made a journal of."""
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.close()
+
+    with pytest.raises(JournalError, match=r": it is a database of something else; choose another file$"):
+        Store.open(path, OURS)
+
+
 @pytest.mark.parametrize(
     ("use", "doing"),
     [
