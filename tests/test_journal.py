@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from legitmark_async import (
 from legitmark_async.bulk._journal_books import JournalBooks
 from legitmark_async.journal import NO_OUTCOME, Entry, Journal, Known, Sample, State, Status, digest_of
 from legitmark_async.journal._journal import _Note
-from legitmark_async.journal._lock import Lock, _describe
+from legitmark_async.journal._lock import HeldError, Lock, _describe
 from legitmark_async.journal._schema import MIGRATIONS, VERSION
 from legitmark_async.journal._store import Account, Row, Store, _advice, _first_that_reads, _transaction
 from legitmark_async.sandbox import Sandbox
@@ -580,6 +581,26 @@ def test_loop_that_is_gone(path: Path) -> None:
 
     with JournalReader(path) as reader:
         assert [entry.reference_id for entry in reader.entries()] == ["A"]
+
+
+def test_lock_tells_its_holder(path: Path) -> None:
+    """Whoever finds a lock held is told by whom; what was in its file before doesn't matter, and nobody runs it."""
+    lock, other = Lock(path), Lock(path)
+    lock.acquire()
+    lock.release()
+    lock.path.write_text(lock.path.read_text() + "x" * 500)
+
+    lock.acquire()
+    with pytest.raises(HeldError) as held:
+        other.acquire()
+    told = json.loads(lock.path.read_text())
+    lock.release()
+    other.acquire()
+    other.release()
+
+    assert str(held.value) == f"process {os.getpid()} on {socket.gethostname()}, since {told['since']}"
+    assert datetime.fromisoformat(told["since"]).tzinfo == UTC
+    assert not lock.path.stat().st_mode & 0o111
 
 
 def test_lock_that_is_not_held(path: Path) -> None:

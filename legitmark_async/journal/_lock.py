@@ -41,7 +41,7 @@ class Lock:
             HeldError: Somebody has it.
             OSError: Its file can't be written.
         """
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             try:
                 _seize(descriptor)
