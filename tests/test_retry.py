@@ -274,10 +274,11 @@ async def test_refusals_use_no_attempts() -> None:
     assert world.quota.tokens == 500
 
 
-async def test_refusals_have_a_ceiling() -> None:
+@pytest.mark.parametrize("attempts", [2, 6])
+async def test_refusals_have_a_ceiling(attempts: int) -> None:
     """A call that the rate limit refuses too often gives up with the last refusal."""
     refusals = [refused() for _ in range(9)]
-    world = World(refusals, RetryPolicy(refusals=5))
+    world = World(refusals, RetryPolicy(attempts=attempts, refusals=5))
 
     with pytest.raises(RateLimitError) as raised:
         await world.call()
