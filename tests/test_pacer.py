@@ -205,7 +205,7 @@ async def test_what_the_gate_is_asked() -> None:
     asked.clear()
     pacer = Pacer(Recording(2, random=lambda: 0.0), clock=time.clock, sleep=time.sleep)
     turns = [pacer.try_acquire(0.0, Lane.BULK, "/a"), pacer.try_acquire(0.0)]
-    for source, count in (("one", 5.0), ("two", 2.0), ("one", 4.0), ("three", 1.0), ("three", 0.0)):
+    for source, count in (("one", 5.0), ("two", 1.0), ("one", 5.0), ("three", 1.0), ("three", 0.0), ("four", 0.0)):
         pacer.announce(source, count)
 
     calls = [asyncio.create_task(pacer.acquire(lane, "/b")) for lane in (Lane.BULK, Lane.BULK, Lane.INTERACTIVE)]
@@ -292,6 +292,44 @@ async def test_lost_canary_makes_place() -> None:
     pacer.lost(canary)
 
     assert pacer.try_acquire(time.now) is not None
+
+
+async def test_all_who_may_leave() -> None:
+    """If places for several come free at once, several leave at once."""
+    pacer = make_pacer(FakeTime(), capacity=2)
+    turns = [pacer.try_acquire(0.0) for _ in range(2)]
+    calls = [asyncio.create_task(pacer.acquire()) for _ in range(3)]
+    await settle()
+
+    for turn in turns:
+        assert turn is not None
+        pacer.gate.answered(turn, 0.0)
+    pacer.serve()
+    await settle()
+
+    assert [call.done() for call in calls] == [True, True, False]
+    await pacer.aclose()
+    await asyncio.wait(calls)
+
+
+async def test_first_in_line_by_one() -> None:
+    """A call that goes first has the first place of the next window, and the next call only that of the one after."""
+    pacer = make_pacer(FakeTime())
+    turn = pacer.try_acquire(0.0)
+    assert turn is not None
+    pacer.answered(turn, (Limit(type=LimitType.PARTNER, limit=1, remaining=0, resets_in=10.0, resets_at=10.0),))
+    call = asyncio.create_task(pacer.acquire())
+    await settle()
+
+    first = asyncio.create_task(pacer.acquire(first=True, deadline=10.0))
+    await settle()
+    with pytest.raises(TooLateError):
+        await pacer.acquire(deadline=19.0)
+
+    assert not first.done()
+    assert pacer.wait() == (10.0, "partner limit of 1")
+    await pacer.aclose()
+    await asyncio.wait([call, first])
 
 
 def spend(pacer: Pacer, endpoint: str = "") -> None:
