@@ -340,15 +340,17 @@ def _pytest(folder: Path, module: str, *options: str) -> "subprocess.CompletedPr
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("-p", "no:looptime"), ("-W", "error")], ids=["all", "no-looptime", "warnings"]
+    "options",
+    [(), ("-p", "no:looptime_plugin"), ("-W", "error", "-p", "no:looptime_plugin")],
+    ids=["all", "no-looptime", "warnings"],
 )
 def test_of_others(tmp_path: Path, options: tuple[str, ...]) -> None:
     """A project that has installed the kit has the fixtures, in pytest-asyncio's strict mode too."""
-    module = _MODULE.format(mark="@pytest.mark.asyncio")
+    module = _MODULE.format(mark="@pytest.mark.asyncio") + "\ndef test_without_a_loop():\n    pass\n"
     done = _pytest(tmp_path, module, "-o", "asyncio_default_fixture_loop_scope=function", *options)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 passed" in done.stdout
+    assert "2 passed" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -373,7 +375,7 @@ def test_no_asyncio_plugin(tmp_path: Path) -> None:
     """Where pytest-asyncio is missing, the fixtures say what to install."""
     (tmp_path / "pytest_asyncio.py").write_text("raise ModuleNotFoundError(__name__)", encoding="utf-8")
     module = "def test_it(legitmark_client):\n    pass\n"
-    done = _pytest(tmp_path, module, "-p", "no:asyncio", "-p", "no:looptime")
+    done = _pytest(tmp_path, module, "-p", "no:asyncio", "-p", "no:looptime_plugin")
 
     assert done.returncode == 1
     assert "pytest-asyncio is missing: python -m pip install 'legitmark-async[testing]'" in done.stdout
