@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -503,3 +504,34 @@ def limit(limit_type: LimitType, remaining: int | None) -> Limit:
 def test_reached_limit(details: object, limits: tuple[Limit, ...], reached: str | None) -> None:
     """The limit that was reached is the one that the body names, else the only one with nothing left."""
     assert reached_limit(envelope(details=details), limits) == reached
+
+
+@pytest.mark.parametrize("skew", SKEWS)
+def test_undated_answer(skew: float) -> None:
+    """Where no header tells the time, resets and waits are counted from the timestamp of the body."""
+    body = envelope(timestamp="2024-01-01T00:00:00.000Z")
+    headers = CIMultiDict(
+        {
+            "X-RateLimit-Limit-Partner": "100",
+            "X-RateLimit-Reset-Partner": "2024-01-01T00:01:00Z",
+            "Retry-After": "Mon, 01 Jan 2024 00:00:30 GMT",
+        }
+    )
+
+    [limit] = parse_limits(headers, NOW + skew, body)
+
+    assert (limit.resets_in, parse_retry_after(headers, body, NOW + skew)) == (60.0, 30.0)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone of a process can't be changed")
+def test_instant_without_a_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An instant that tells no time zone is one of UTC, wherever this machine is."""
+    monkeypatch.setenv("TZ", "EST5")
+    time.tzset()
+    try:
+        wait = parse_wait("2024-01-01T00:01:00", NOW)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert wait == 60.0

@@ -116,4 +116,16 @@ def test_instants() -> None:
 
     assert clock.at(40.0, now=10.0, wall=BOOT) == BOOT + 30.0
     clock.now(dated(BOOT + 12.0), 10.0, 12.0, wall=BOOT)
-    assert clock.at(40.0, now=12.0, wall=BOOT) == pytest.approx(BOOT - 0.25 + 12.0 + 28.0)
+    assert clock.at(40.0, now=12.0, wall=BOOT + 3600.0) == pytest.approx(BOOT - 0.25 + 12.0 + 28.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("by", [3600.0, -3600.0], ids=["on", "back"])
+def test_clock_that_is_set(by: float) -> None:
+    """A server's clock that is set, on or back, is followed from the next answer on."""
+    clock = ServerClock()
+    follow(clock, 20, every=0.137, rtt=0.08, offset=BOOT)
+    sent = 5000.0
+
+    told = clock.now(dated(BOOT + by + sent), sent, sent + 0.1, wall=0.0)
+
+    assert told == pytest.approx(BOOT + by + sent, abs=1.1)
