@@ -385,6 +385,35 @@ class TestWindow:
 
         assert found == [(Hold(9.0, exact=True), "window"), (Hold(2.0), "refill")]
 
+    @pytest.mark.parametrize("told", [False, True])
+    def test_taken_for_shared(self, *, told: bool) -> None:
+        """What is taken for a limit that others use keeps its size; it refills in a window, or as the answers tell."""
+        law = window(limit=50)
+        send(law, 1.0, 20)
+        if told:
+            law.note(reading(30, 10.0, 1.0, limit=50))
+
+        shared = law._as_shared(5.0)
+
+        assert isinstance(shared, Told if told else Rate)
+        assert isinstance(shared, Told | Rate)
+        assert (shared.limit, shared.at) == (50, 5.0)
+        assert not isinstance(shared, Told) or (shared.fills, shared.rate, shared.level) == (False, 5.0, 0.0)
+        assert not isinstance(shared, Rate) or (shared.refill, shared.proven) == (10.0, False)
+
+    def test_part(self) -> None:
+        """Of a window each of four gets a fourth; what was used counts as it did, and no probe is under way."""
+        law = window()
+        send(law, 1.0, 20)
+
+        part = law.part(4, 2.0)
+
+        assert isinstance(part, Window)
+        assert (part.budget.size, part.budget.limit, part.budget.probing) == (25, 100, False)
+        assert part._probe is None
+        assert part.turns_at == 10.0
+        assert part._granted == 20 // 4
+
     def test_refused_midway(self) -> None:
         """Refused in the midst of a window, the use a limit ago was its first, and it lasts longer than since then."""
         law = window(shortest=8.0)
@@ -564,6 +593,23 @@ class TestRate:
         refuse(law, 6.0)
 
         assert law.rate == pytest.approx(rate)
+
+    def test_share(self) -> None:
+        """A share of somebody else's limit is of what it was told of, refills like that, and isn't proven."""
+        law = Rate.of_share(4.0, 100, 2.0, 10.0)
+
+        assert (law.limit, law.at, law.refill, law.proven, law.view(2.0)) == (100, 2.0, 10.0, False, View(0, 4.0))
+
+    @pytest.mark.parametrize("proven", [False, True])
+    def test_opened_by_what_was_told(self, *, proven: bool) -> None:
+        """That a canary passed which was held as long as told is no proof that there is more; else it is quiet."""
+        law = Rate(10.0, 100, 0.0, proven=proven)
+        refuse(law, 5.0, Refusal(resets_in=0.5))
+        quiet = law._quiet_since
+
+        law.opened(turn(5.5))
+
+        assert (quiet, law._quiet_since) == (5.0, 5.0 if proven else 5.5)
 
     def test_mean(self) -> None:
         """Measurements that are alike count by the time that they took; one that differs counts alone."""
@@ -1218,3 +1264,66 @@ class TestDiscovery:
 
         assert (law.successor or law).turns_at == end
         assert (law.successor or law).view(1.0).remaining == (99 if end < INF else None)
+
+    @pytest.mark.parametrize(
+        ("limit", "steps"),
+        [
+            pytest.param(100, ((1.0, Refusal(resets_in=9.0), False), (10.0, None, False)), id="told window"),
+            pytest.param(100, ((5.0, Refusal(resets_in=0.4), False), (5.4, None, False)), id="told rate"),
+            pytest.param(
+                100, ((1.0, Refusal(resets_in=9.0), False), (10.0, Refusal(resets_in=10.0), True)), id="reset to reset"
+            ),
+            pytest.param(
+                None,
+                (
+                    (1.0, Refusal(asked=8.0), False),
+                    (10.0, None, False),
+                    (10.5, 98, False),
+                    (11.0, Refusal(asked=8.0), False),
+                    (20.0, None, False),
+                ),
+                id="seen twice",
+            ),
+            pytest.param(
+                None,
+                (
+                    (0.5, Refusal(asked=9.0), False),
+                    (10.4, None, False),
+                    (10.6, 6, False),
+                    (11.0, Refusal(asked=1.0), False),
+                    (12.0, None, False),
+                ),
+                id="counter",
+            ),
+            pytest.param(
+                None,
+                ((1.0, Refusal(), False), (10.0, None, False), (11.0, 94, False), (12.0, Refusal(asked=20.0), False)),
+                id="guess",
+            ),
+        ],
+    )
+    def test_whenever(self, limit: int | None, steps: tuple[tuple[float, Refusal | int | None, bool], ...]) -> None:
+        """The clock's beginning means nothing: later all is concluded as it is at first."""
+        first, later = [_conclude(start, limit, steps) for start in (0.0, 1000.0)]
+
+        assert [*later[0], *later[1:]] == [pytest.approx(value) for value in (*first[0], *first[1:])]
+
+
+def _conclude(
+    start: float, limit: int | None, steps: tuple[tuple[float, Refusal | int | None, bool], ...]
+) -> tuple[list[float], float, float, float]:
+    """Let things happen after a start, refusals, openings and requests; return the holds, and what is concluded."""
+    law: Law = Discovery(start, start + 0.1, 100)
+    if limit is not None:
+        law.relimit(limit)
+    holds: list[float] = []
+    for at, what, canary in steps:
+        if isinstance(what, Refusal):
+            holds.append(refuse(law, start + at, what, canary=canary).seconds or -1.0)
+        elif what is None:
+            law.opened(turn(start + at))
+        else:
+            send(law, start + at, what)
+    flying = next((count for count in range(1000) if law.delay(start + 12.5, BULK, INF, count) > 0), INF)
+    found, now = law.successor or law, start + steps[-1][0]
+    return holds, found.view(now).per_second or 0.0, found.turns_at - start, flying
