@@ -88,6 +88,7 @@ def test_csv() -> None:
         pytest.param(f"{HEADER},service\nA,{ROW}\n".encode(), id="row ends before the optional columns"),
         pytest.param(f"{HEADER},,\nA,{ROW},,\n".encode(), id="columns without a name"),
         pytest.param(f"{HEADER}\nA,{ROW}\n".replace(",", ";").encode(), id="semicolons"),
+        pytest.param(f"{HEADER},a;b;c;d;e\nA,{ROW},\n".encode(), id="semicolons in the name of a column"),
         pytest.param(f"\ufeff{HEADER}\r\nA,{ROW}\r\n".replace(",", "\t").encode(), id="tabs"),
     ],
 )

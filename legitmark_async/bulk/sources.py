@@ -60,8 +60,8 @@ def read_csv(source: Source, *, name: str | None = None) -> Iterator[ServiceRequ
     """Read drafts from a CSV file with a header line.
 
     Columns `reference_id`, `category` and `type` are needed, `service`, `brand` and `model` are known; any others are
-    kept in `draft.origin.extra`. The file is UTF-8, with or without a byte order mark. Cells are separated by what the
-    header line has most of: commas, semicolons or tabs.
+    kept in `draft.origin.extra`. The file is UTF-8, with or without a byte order mark. Cells are separated by
+    commas, semicolons or tabs: by those between the needed columns of the header line.
 
     Args:
         source: A path, or an open text file (opened with `newline=""`), which is not closed.
@@ -166,7 +166,15 @@ def _begin(file: TextIO, name: str) -> tuple[Iterator[str], str]:
     for beginning, what in _FOREIGN:
         if first.startswith(beginning):
             raise ConfigurationError(f"{name}: is {what}: save it as CSV, in UTF-8", problems=[name])
-    return itertools.chain([first], lines), max(_SEPARATORS, key=first.count)
+    return itertools.chain([first], lines), _separator(first)
+
+
+def _separator(header: str) -> str:
+    # The one by which the needed columns are there; a file that lacks some is told by what it has most of.
+    for mark in _SEPARATORS:
+        if {column.strip(' "\r\n\t') for column in header.split(mark)}.issuperset(_NEEDED):
+            return mark
+    return max(_SEPARATORS, key=header.count)
 
 
 def _header(reader: Iterator[list[str]], name: str) -> list[str]:
