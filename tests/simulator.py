@@ -4,6 +4,7 @@ A run of an hour takes seconds, and the same seed gives the same run. Only the t
 its timer are those of the client, on an event loop whose clock jumps to whatever is due next.
 
     python tests/simulator.py [--creates 5000] [--limit 500] [--window 2] [--in-flight 64] [--latency 0.005]
+    python tests/simulator.py --lots 2000
 """
 
 import argparse
@@ -418,6 +419,58 @@ def race(
     return simulate(main())
 
 
+@frozen
+class Lot:
+    """A run of which everything is drawn by lot: the limit, the network and the client.
+
+    Attributes:
+        limits: Of 5 to 1,600 requests in one second to one hour, of any kind, told in any way.
+        latency: Seconds of a round trip, 2 ms to half a second.
+        in_flight: Requests at a time.
+        creates: Six windows of them, or what is practical.
+        seed: What it was drawn by.
+    """
+
+    limits: Limits
+    latency: float
+    in_flight: int
+    creates: int
+    seed: int
+
+    @classmethod
+    def draw(cls, seed: int) -> "Lot":
+        """Draw one."""
+        rng = random.Random(seed)
+        headers: HeaderMode = rng.choice(("on-429", "on-429", "on-429", "always", "retry-after", "never"))
+        limits = Limits(
+            partner=round(10 ** rng.uniform(0.7, 3.2)),
+            window=rng.choice((1.0, 2.0, 5.0, 10.0, 60.0, 60.0, 300.0, 3600.0)),
+            kind=rng.choice(get_args(WindowKind)),
+            headers=headers,
+        )
+        creates = max(min(max(6 * limits.partner, 60), 4000), 3 * limits.partner)
+        return cls(limits, 10 ** rng.uniform(-2.7, -0.3), rng.choice((8, 16, 64, 64, 256)), creates, seed)
+
+    def run(self) -> tuple[float, float]:
+        """Return the time over the optimum, and the refusals over what is fair: 2 at a time and 6 in each window."""
+        figures = race(ours, self.limits, self.creates, in_flight=self.in_flight, latency=self.latency, seed=self.seed)
+        windows = self.creates / self.limits.partner
+        optimum = (math.ceil(windows) - 1) * self.limits.window
+        slowest = max(optimum, self.creates * self.latency / self.in_flight)
+        return figures.ratio * optimum / slowest, sum(figures.refusals) / (2 * self.in_flight + 6 * windows)
+
+
+def print_lots(count: int) -> None:
+    """Print what became of so many runs that were drawn by lot, and the worst of them."""
+    runs = [(lot, lot.run()) for lot in map(Lot.draw, range(count))]
+    for place, name in enumerate(("time over the optimum", "refusals over what is fair")):
+        found = sorted(((figures[place], str(lot)) for lot, figures in runs), reverse=True)
+        median, hundredth = found[count // 2][0], found[count // 100][0]
+        sys.stdout.write(f"{name}: median {median:.3f}, of a hundred one over {hundredth:.3f}\n")
+        for figure, lot in found[:3]:
+            sys.stdout.write(f"  {figure:.3f} {lot}\n")
+
+
 def main() -> None:
     """Print the table: for each client and kind of limit, time over the optimum and refusals."""
     parser = argparse.ArgumentParser()
@@ -427,7 +480,11 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--latency", type=float, default=0.005)
     parser.add_argument("--headers", choices=get_args(HeaderMode), default="on-429")
+    parser.add_argument("--lots", type=int, default=0)
     asked = parser.parse_args()
+    if asked.lots:
+        print_lots(asked.lots)
+        return
     limits = Limits(partner=asked.limit, window=asked.window, headers=asked.headers)
     kinds = get_args(WindowKind)
     sys.stdout.write(f"| client | {' | '.join(kinds)} |\n| --- |{' --- |' * len(kinds)}\n")

@@ -12,6 +12,7 @@ From the bottom up, all pure but the last, advanced by `now`, by what was sent a
 from legitmark_async._pacer._counter import Counter
 from legitmark_async._pacer._discovery import Discovery
 from legitmark_async._pacer._gate import IN_FLIGHT, Gate
+from legitmark_async._pacer._history import History
 from legitmark_async._pacer._law import Law
 from legitmark_async._pacer._limits import Limiter, Limits
 from legitmark_async._pacer._meter import Meter, State
@@ -29,6 +30,7 @@ __all__ = [
     "IN_FLIGHT",
     "LAWS",
     "Gate",
+    "History",
     "Lane",
     "Law",
     "Limiter",

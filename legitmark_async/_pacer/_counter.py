@@ -23,6 +23,8 @@ _ERROR, _STRAY, _STRAYS = 5.0, 0.03, 2
 _REFUSALS = 5
 # So much of the limit should have been free, and nothing was.
 _MOST = 0.5
+# So many windows in a row that refuse after such a share of the limit: they are none, or not ours at all.
+_SCANT, _SCANTY = 3, 0.2
 # What is told is rounded, and the answer to the last request is not the last that counts.
 _ROUNDED, _LATE = 1.0, 0.5
 
@@ -45,6 +47,8 @@ class Counter(Rate):
     _trials: set[int] = field(factory=set[int], init=False)  # who left although nothing should have been free
     _strays: int = field(default=0, init=False)
     _refusals: int = field(default=0, init=False)  # of this window
+    _sent: int = field(default=0, init=False)  # in this window, and not refused
+    _scant: int = field(default=0, init=False)
     _told: bool = field(default=False, init=False)
 
     @classmethod
@@ -91,6 +95,7 @@ class Counter(Rate):
         """Note that a request was refused: the server has not counted it."""
         super().give_back(turn)
         self.used -= 1
+        self._sent -= 1
 
     def refused(self, refused: Refused) -> Hold:
         """Note that nothing was left: whatever we thought was free has been used by others."""
@@ -103,8 +108,8 @@ class Counter(Rate):
         self.used += stray + _LATE
         if self._probing:
             self._end_probe(quiet_after=min(2 * self._quiet_after, _LONGEST_QUIET))
-        elif stray > _MOST * self.limit and self._told_place(refused.told):
-            self.successor = Rate(1 / (refused.told.resets_in or 1.0), self.limit, now, proven=False)
+        elif self._scant >= _SCANT or (stray > _MOST * self.limit and self._told_place(refused.told)):
+            self.successor = Rate.of_place(refused.told.resets_in or self.phase.period, self.limit, now)
         elif self._count_refusal(stray, now) and not self._told:
             pace = max(self._granted, 1) / max(self.at - self._empty_at, 0.1 * self.phase.period)
             self.successor = Rate.of_share(pace, self.limit, now, self.phase.period)
@@ -161,6 +166,8 @@ class Counter(Rate):
     def _level(self, now: float) -> float:
         windows = self.phase.advance(now)
         if windows >= 1:
+            self._scant = self._scant + 1 if self._refusals and self._sent <= _SCANTY * self.limit else 0
+            self._sent = 0
             self.before = self.used if windows == 1 else 0.0
             self.used = 0.0
             self._strays, self._refusals = max(self._strays - 1, 0), 0
@@ -169,6 +176,7 @@ class Counter(Rate):
 
     def _use(self, now: float) -> None:
         self._granted += 1
+        self._sent += 1
         self.used += 1
         self.level, self.at = self._level(now), max(now, self.at)
 

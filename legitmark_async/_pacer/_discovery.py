@@ -6,6 +6,7 @@ from attrs import define, field
 
 from legitmark_async._pacer._budget import Budget
 from legitmark_async._pacer._counter import Counter
+from legitmark_async._pacer._history import History
 from legitmark_async._pacer._law import INSTANT, UNKNOWN, Hold, Law, View
 from legitmark_async._pacer._phase import Bounds, Phase, likely_period, longest_likely
 from legitmark_async._pacer._rate import Rate
@@ -14,12 +15,13 @@ from legitmark_async._pacer._window import Window
 
 # So many may fly at once, doubled each so long (s) so many times: the next refusal is one of them all.
 _CAREFUL, _DOUBLING, _DOUBLINGS = 8, 1.0, 16
-# More than the limit before the first refusal, by so much: it refills all the time.
+# More than the limit before the first refusal, by so much: some of it was granted in another window, or refilled.
 _OVER = 1.01
+# So much of the limit is as good as all of it. A bucket that is emptied at once grants up to so much, and one that is
+# emptied slowly more than the other; between the two it may as well be a window that is gone.
+_ENOUGH, _HARDLY, _SURELY = 0.98, 1.1, 1.4
 # A hold that is so much shorter than what was before it, or so short a window (s): it refills all the time.
 _MICRO, _SHORTEST = 0.1, 0.5
-# Of that nothing more is known; so it begins as if everything refilled in so long (s).
-_FIRST_REFILL = 10.0
 # Twice the same number, give or take so much, or so many: it is the limit of a window.
 _ALIKE, _FEWEST = 0.02, 2
 # Granted so much of what the window before did: it may well be another one like it.
@@ -46,6 +48,9 @@ class _Cycle:
     ended_at: float = 0.0  # when the last answer came that is known of
     told: bool = False  # how long to wait
     resets_at: float | None = None
+    late: int = 0  # of these, how many were answered after the first reset that was told
+    told_at: tuple[float, float] | None = None  # when a reset was told first, and which
+    flight: float = 0.0  # seconds that the refused request took
 
 
 @define(eq=False)
@@ -56,6 +61,7 @@ class Discovery:
         opened_at: When the first request left.
         answered_at: When its answer came.
         granted: Requests that were admitted since.
+        history: When these were granted, and those before.
         limit: What the server tells.
         successor: The law that was found.
     """
@@ -63,14 +69,17 @@ class Discovery:
     opened_at: float
     answered_at: float
     granted: int = 0
+    history: History | None = None
     limit: int | None = field(default=None, init=False)
     successor: Law | None = field(default=None, init=False)
     _cycle: _Cycle = field(init=False)
     _before: _Cycle | None = field(default=None, init=False)
     _canaries: int = field(default=0, init=False)
+    _counted: int = field(default=0, init=False)  # in the history, when this began
 
     def __attrs_post_init__(self) -> None:
         self._cycle = _Cycle(self.opened_at, self.answered_at, self.granted)
+        self._counted = self.history.count if self.history else 0
 
     @property
     def kind(self) -> str:
@@ -98,9 +107,12 @@ class Discovery:
 
     def passed(self, turn: Turn, now: float) -> None:
         """Note that a request was admitted."""
-        if turn.sent_at >= self._cycle.opened_at:
-            self._cycle.granted += 1
-            self._cycle.ended_at = max(self._cycle.ended_at, now)
+        cycle = self._cycle
+        if turn.sent_at >= cycle.opened_at:
+            cycle.granted += 1
+            cycle.ended_at = max(cycle.ended_at, now)
+            # What is answered after the reset may be of the next window, though it left before.
+            cycle.late += cycle.told_at is not None and now >= cycle.told_at[1]
 
     def give_back(self, turn: Turn) -> None:
         """Note that a request was refused."""
@@ -114,13 +126,14 @@ class Discovery:
             cycle.exhausted_at = refused.turn.sent_at
             cycle.ended_at = max(cycle.ended_at, refused.now)
         self._canaries += refused.canary
+        cycle.flight = refused.now - refused.turn.sent_at
         if resets_at is None:
             return self._guess(refused)
         window = self._refused_at_reset(resets_at) if refused.canary else None
         if window is not None:
             self.successor = window
             return window.refused(refused)
-        cycle.resets_at = resets_at
+        cycle.resets_at, cycle.told_at = resets_at, cycle.told_at or (refused.now, resets_at)
         return self._until(refused, resets_at - refused.now)
 
     def opened(self, turn: Turn) -> None:
@@ -130,6 +143,7 @@ class Discovery:
             self.successor = self._told(cycle, self.limit, cycle.resets_at)
         elif self._before is not None:
             self.successor = self._seen(self._before, cycle, now)
+        self.history = None
         self._before, self._cycle, self._canaries = cycle, _Cycle(now, now + turn.rtt, 1), 0
         if self.successor is not None:
             self.successor.opened(turn)
@@ -191,23 +205,37 @@ class Discovery:
         return Hold(asked)
 
     def _told(self, cycle: _Cycle, limit: int, resets_at: float) -> Law:
-        # 1. More than the limit: what came on top is what became free meanwhile. By the answers: a request may have
-        # waited at the server.
-        if cycle.granted > _OVER * limit + 1:
+        earliest, latest = self._since(cycle, limit)
+        now, first = cycle.told_at or (cycle.exhausted_at, resets_at)
+        span, wait = max(cycle.exhausted_at - earliest, INSTANT), first - now
+        if first - earliest < _SHORTEST or wait < _MICRO * span:
+            # 1. Refused for a moment only: it refills all the time, and the wait is that for one place.
+            return self._refill(cycle, limit, wait)
+        # 2. A window: it began between the first request and its answer, and another one begins at the reset.
+        period = likely_period(resets_at - latest, resets_at - earliest)
+        phase = Phase(resets_at - period, period, resets_at)
+        return Window(phase, Budget(limit), granted=min(cycle.granted - cycle.late, limit), shown=False)
+
+    def _refill(self, cycle: _Cycle, limit: int, wait: float) -> Law:
+        # More than the limit: what came on top is what became free meanwhile. By the answers: a request may have waited
+        # at the server.
+        surely = cycle.granted - cycle.late
+        if surely > _OVER * limit + 1 and not _HARDLY < surely / limit < _SURELY and self.granted >= self._counted:
             span = max(cycle.ended_at - cycle.answered_at, INSTANT)
             return Rate((cycle.granted - limit) / span, limit, cycle.ended_at)
-        span = max(cycle.exhausted_at - cycle.opened_at, INSTANT)
-        # 2. Refused for a moment only: a part of the key is used by others, and it refills all the time.
-        period = resets_at - cycle.opened_at
-        wait = resets_at - cycle.exhausted_at
-        if period < _SHORTEST:
-            # The wait is that for one place.
-            return Rate(min(limit / _FIRST_REFILL, 1 / max(wait, INSTANT)), limit, cycle.exhausted_at, proven=False)
-        if wait < _MICRO * span:
-            return Rate(limit / _FIRST_REFILL, limit, cycle.exhausted_at, proven=False)
-        # 3. A window: it began between the first request and its answer, and another one begins at the reset.
-        period = likely_period(resets_at - cycle.answered_at, period)
-        return Window(Phase(resets_at - period, period, resets_at), Budget(limit), granted=cycle.granted)
+        least = self.history.beyond(limit) if self.history else 0.0
+        return Rate.of_place(wait, limit, cycle.ended_at if least else cycle.exhausted_at, least=least)
+
+    def _since(self, cycle: _Cycle, limit: int) -> tuple[float, float]:
+        """Return when the first of the last requests that make a limit left, and when it was answered."""
+        history, enough, granted = self.history, _ENOUGH * limit, cycle.granted - cycle.late
+        if history is not None and history.count > _OVER * limit + 1 and not enough <= granted <= limit:
+            # Some of them were answered after the refusal.
+            after = granted - self.granted
+            since = history.since_last(history.count - self._counted + max(math.floor(enough) - after, 1))
+            if since is not None:
+                return since - cycle.flight, since
+        return cycle.opened_at, cycle.answered_at
 
     def _seen(self, before: _Cycle, cycle: _Cycle, now: float) -> Law:
         lengths = max(cycle.opened_at - before.opened_at, INSTANT), max(now - cycle.opened_at, INSTANT)

@@ -7,6 +7,7 @@ from typing import Protocol
 from attrs import define, field
 
 from legitmark_async._pacer._discovery import Discovery
+from legitmark_async._pacer._history import History
 from legitmark_async._pacer._meter import Meter, State
 from legitmark_async._pacer._turn import Lane, Refusal, Turn
 from legitmark_async.models import Limit, LimitType
@@ -74,7 +75,7 @@ class Limits:
     known: dict[str, Meter] = field(factory=dict[str, Meter], init=False)
     _first_at: float = field(default=math.inf, init=False)
     _answered_at: float = field(default=0.0, init=False)
-    _granted: int = field(default=0, init=False)
+    _history: History = field(factory=History, init=False)
 
     @property
     def empty(self) -> bool:
@@ -125,9 +126,9 @@ class Limits:
 
     def answered(self, turn: Turn, now: float, limits: tuple[Limit, ...] = ()) -> None:
         """Note that a request was admitted, and what its answer tells."""
-        if not self._granted:
+        if not self._history.count:
             self._first_at, self._answered_at = min(self._first_at, turn.sent_at), now
-        self._granted += 1
+        self._history.add(now)
         for meter in self._of(turn.endpoint):
             meter.passed(turn, now)
         for limit in limits:
@@ -201,9 +202,16 @@ class Limits:
         key = f"{name} {endpoint}" if name == LimitType.ENDPOINT else name
         meter = self.known.get(key)
         if meter is None:
-            # A refusal may overtake the answers to those that were admitted before it.
-            answered_at = self._answered_at if self._granted else now
-            law = Discovery(min(self._first_at, answered_at), answered_at, self._granted)
+            law = self._discovery(now)
             meter = Meter(name, endpoint if name == LimitType.ENDPOINT else None, law, self.random)
             self.known[key] = meter
         return meter
+
+    def _discovery(self, now: float) -> Discovery:
+        # A refusal may overtake the answers to those that were admitted before it.
+        answered_at = self._answered_at if self._history.count else now
+        first_at = min(self._first_at, answered_at)
+        busy_since, granted = self._history.busy()
+        if granted == self._history.count:
+            return Discovery(first_at, answered_at, granted, self._history)
+        return Discovery(busy_since, busy_since, granted, self._history)

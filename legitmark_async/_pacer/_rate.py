@@ -30,10 +30,15 @@ _QUIET, _LONGEST_QUIET, _FIRST_STEP, _STEPS = 0.45, 8, 2, (0.04, 0.1, 0.2, 0.4)
 # A refusal before anything could be measured: so much less, the least if it was measured already, but not more often
 # than in this share of a refill.
 _LESS_MEASURED, _LESS, _LESS_UNPROVEN, _SELDOM = 0.98, 0.9, 0.7, 0.1
+# It was full if it granted so much of the limit from then on.
+_OVERFLOWS = 0.9
 # With more left than so many times the cushion, it goes as fast as it can, and no faster because it is told to.
 _BEHIND = 3.0
 # How long it takes until the next place is free is told at any moment of that time; the longest of so many is about it.
 _TELLING = 4
+# Before that is known: as if everything refilled in so long (s), or faster if the next place is told to be free so soon
+# that a place takes about twice as long; nothing shorter is told with any precision (s).
+_FIRST_REFILL, _TWICE, _PRECISE = 10.0, 2.0, 0.02
 
 
 @define(eq=False)
@@ -61,6 +66,7 @@ class Rate(Refill):
     _quiet_after: int = field(default=1, init=False)
     _empty_at: float = field(init=False)
     _granted: int = field(default=0, init=False)  # since then
+    _since_full: float = field(default=-math.inf, init=False)  # granted since it was full, if it was
     _measured_for: float = field(default=0.0, init=False)  # seconds that the rate is the mean of
     _lessened_at: float = field(default=-math.inf, init=False)
     _token: float = field(default=0.0, init=False)  # the longest wait for the next place that was told
@@ -74,6 +80,13 @@ class Rate(Refill):
     def of_share(cls, rate: float, limit: float, at: float, window: float) -> "Rate":
         """Make one of what we got of a limit that others use too."""
         return cls(rate, limit, at, proven=False, window=window)
+
+    @classmethod
+    def of_place(cls, wait: float, limit: float, at: float, least: float = 0.0) -> "Rate":
+        """Make one of how long it takes until the next place is free (s), at no less than a rate."""
+        fast = 1 / (_TWICE * max(wait, _PRECISE))
+        rate = min(max(limit / _FIRST_REFILL, fast), 1 / max(wait, INSTANT))
+        return cls(max(rate, least), limit, at, proven=False)
 
     @property
     def refill(self) -> float:
@@ -120,7 +133,8 @@ class Rate(Refill):
         self._measure(refused)
         self.level, self.at = 0.0, now
         self._quiet_since = now
-        return Hold.of_refill(told, self._nominal, self.refill)
+        pace = self._nominal if self.proven or not self._tokens else max(self._nominal, 1 / self._token)
+        return Hold.of_refill(told, pace, max(self.refill, self.limit / self._nominal))
 
     def opened(self, turn: Turn) -> None:
         """Note that a canary was admitted."""
@@ -155,29 +169,38 @@ class Rate(Refill):
         return min(self.level + self.rate * max(now - self.at, 0.0), self.limit)
 
     def _use(self, now: float) -> None:
-        self.level, self.at = self._level(now) - 1, max(now, self.at)
+        level = self._level(now)
+        self._since_full = 0 if level >= self.limit else self._since_full + 1
+        self.level, self.at = level - 1, max(now, self.at)
         self._granted += 1
 
     def _speed(self, now: float) -> float:
         cushion, level = self._cushion, self._level(now)
         if level >= cushion:
             return self.rate + (level - cushion) / self._catch_up
-        return self.rate * max(level / cushion, _SLOWEST)
+        # No slower than it takes until enough is left.
+        return self.rate * max(level / cushion, _SLOWEST, 1 / (cushion - level + 1))
 
     def _measure(self, refused: Refused) -> None:
         grown, more, now = self._steps > 0, False, refused.now
         elapsed = max(now - self._empty_at, INSTANT)
         pace = self._granted / elapsed
-        if self._granted >= _FEWEST and (self._is_like(pace) or elapsed >= self._soonest):
+        # Was it full, it has granted all that; then what became free meanwhile is lost, and measures nothing.
+        lost = self._since_full >= _OVERFLOWS * self.limit
+        enough = self._granted >= _FEWEST and (self._is_like(pace) or elapsed >= self._soonest)
+        if enough and not lost:
             more = self._adopt(pace, elapsed)
             # What left after the request that was refused is a part of what is measured next, refused or not.
             self._empty_at = refused.turn.sent_at
             self._granted = round(pace * (now - self._empty_at))
         elif grown:
             self.rate = self._base
-        elif now - self._lessened_at > _SELDOM * self.refill:
+        elif not lost and now - self._lessened_at > _SELDOM * self.refill:
             self.rate *= self._less
             self._lessened_at = now
+        if lost:
+            self._empty_at, self._granted = now, 0
+        self._since_full = -math.inf
         if grown:
             self._quiet_after = 1 if more else min(2 * self._quiet_after, _LONGEST_QUIET)
         self._base, self._steps = self.rate, 0
@@ -215,17 +238,18 @@ class Rate(Refill):
         return _FIRST_STEP if self._steps == 1 else 1
 
     def _grow(self, now: float) -> None:
-        quiet = now - self._quiet_since
+        quiet, spent, much = (
+            now - self._quiet_since,
+            self._level(now) <= _BEHIND * self._cushion,
+            self._backlog >= self.limit / 2,
+        )
         if not self.proven:
-            if quiet >= max(_RAMP, _RAMP_REQUESTS / self.rate):
+            # If it isn't the rate that holds anybody up, that nobody is refused doesn't show that there is more.
+            if (spent or much) and quiet >= max(_RAMP, _RAMP_REQUESTS / self.rate):
                 self.rate *= _RAMP_FACTOR
                 self._base, self._quiet_since = self.rate, now
-        elif (
-            # If much is to come only: a refusal at the end of a run costs more than it can tell.
-            self._backlog >= self.limit / 2
-            and quiet >= _QUIET * self.refill * self._patience
-            and self._level(now) <= _BEHIND * self._cushion
-        ):
+        # If much is to come only: a refusal at the end of a run costs more than it can tell.
+        elif spent and much and quiet >= _QUIET * self.refill * self._patience:
             if self._steps >= len(_STEPS):
                 self._base = self.rate
             self.rate = self._base + _STEPS[min(self._steps, len(_STEPS) - 1)] * self.limit / self.refill

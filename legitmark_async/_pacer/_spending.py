@@ -23,8 +23,11 @@ _GAP = 0.25
 _ROUGHLY = 0.1
 # So often in a window it is looked again whether anything is left beside what is kept.
 _RECHECK = 0.02
-# So many may fly at once while it is tried whether a window refills at once.
-_TRIALS = 3
+# So many may fly at once while it is tried whether a window refills at once, or whether it is one: then it grants more
+# than so many before the next refusal.
+_TRIALS, TRICKLE = 3, 2
+# So many that leave ahead of their places must pass: one place may be free that we think is used.
+_PROOFS = 2
 # Two instants that differ by less, as a share of the period and in seconds, are the same.
 _SAME, _SAME_SECONDS = 0.03, 0.02
 # After this part of a window nobody asks for more: it might already be the next one that answers.
@@ -43,6 +46,7 @@ class Spending:
         used: Requests of the current window, those in flight included.
         refills_at_once: Whether everything is free again at the reset (a fixed window), or one place at a time, as it
             was used (a sliding log); None if it isn't known.
+        shown: Whether it has granted more at a time than what refills evenly would.
         successor: Another law, if the answers prove this one wrong.
     """
 
@@ -50,6 +54,7 @@ class Spending:
     budget: Budget
     bounds: Bounds | None = None
     began: tuple[float, float] | None = None
+    shown: bool = field(default=True, kw_only=True)
     used: int = field(default=0, init=False)
     refills_at_once: bool | None = field(default=None, init=False)
     successor: Law | None = field(default=None, init=False)
@@ -58,11 +63,13 @@ class Spending:
     _resets: Resets = field(factory=Resets, init=False)
     _reserve: Reserve = field(factory=Reserve, init=False)
     _trials: dict[int, float] = field(factory=dict[int, float], init=False)  # who left ahead of the uses, by how much
+    _passed_trials: int = field(default=0, init=False)
     _probe: int | None = field(default=None, init=False)
     _last: Turn | None = field(default=None, init=False)
     _in_flight: int = field(default=0, init=False)
     _granted: int = field(default=0, kw_only=True, alias="granted")  # in the current window
     _granted_before: int = field(default=0, init=False)
+    _opening: tuple[float, int] = field(default=(-math.inf, 0), init=False)  # when a canary left, granted before it
 
     def __attrs_post_init__(self) -> None:
         self._uses = Uses(self.budget.limit)
@@ -93,9 +100,9 @@ class Spending:
         self._in_flight = in_flight
         left = self.budget.size - self.used
         if left <= 0:
-            if self._may_probe(now):
-                return 0.0 if in_flight == 0 else math.inf
-            return self.turns_at - now
+            return self._closed(now, in_flight)
+        if not self.shown and in_flight >= _TRIALS:
+            return math.inf
         if lane is Lane.BULK:
             left -= self._reserve.size((self.turns_at - now) / self.phase.period)
             if left <= 0:
@@ -122,8 +129,11 @@ class Spending:
             self._granted_before += 1
             return
         self._granted += 1
+        self.shown = self.shown or self._granted - self._opening[1] > TRICKLE
         if self._trials and self._trials.get(turn.number, 0.0) > self._proof(turn):
-            self._settle(refills_at_once=True)
+            self._passed_trials += 1
+            if self._passed_trials >= _PROOFS:
+                self._settle(refills_at_once=True)
         if turn.number == self._probe:
             self.budget.pass_probe()
             self._uses.relimit(self.budget.limit)
@@ -151,7 +161,7 @@ class Spending:
     def doubt(self) -> None:
         """Note that some of what left may not have left at all: what passes now is no proof that there is more."""
         self.budget.probing, self._probe = False, None
-        self._trials.clear()
+        self._forget_trials()
 
     def hold_still(self) -> None:
         """A window has one trial, and that may be planned."""
@@ -177,7 +187,11 @@ class Spending:
 
     def _settle(self, *, refills_at_once: bool) -> None:
         self.refills_at_once = refills_at_once
+        self._forget_trials()
+
+    def _forget_trials(self) -> None:
         self._trials.clear()
+        self._passed_trials = 0
 
     def _use(self, turn: Turn) -> None:
         self.used += 1
@@ -185,6 +199,11 @@ class Spending:
         self._last = turn
         if turn.lane is Lane.INTERACTIVE:
             self._reserve.use()
+
+    def _closed(self, now: float, in_flight: int) -> float:
+        if not self._may_probe(now):
+            return self.turns_at - now
+        return 0.0 if in_flight == 0 else math.inf
 
     def _may_probe(self, now: float) -> bool:
         if self.bounds is not None and not self.bounds.settled:

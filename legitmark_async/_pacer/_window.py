@@ -9,7 +9,7 @@ from legitmark_async._pacer._law import Hold, Law
 from legitmark_async._pacer._phase import likely_period
 from legitmark_async._pacer._rate import Rate
 from legitmark_async._pacer._resets import Move
-from legitmark_async._pacer._spending import Spending
+from legitmark_async._pacer._spending import TRICKLE, Spending
 from legitmark_async._pacer._told import Told
 from legitmark_async._pacer._turn import Reading, Refused, Turn
 from legitmark_async._pacer._uses import Uses
@@ -20,13 +20,15 @@ _SOONER = 0.15
 _OURS = 0.9
 # What the last window leaves over tells a counter from strangers so early in the next, to such a share of the limit.
 _EARLY, _ERROR = 0.5, 0.02
-# A reset that moves by more windows is that of much longer ones.
-_SILENT = 8
 # Refusals in the midst of a window after which it is none.
 _GRAZES = 3
-# So many in a row that grant no more than this, nor than such a share of the limit, so early: a bucket was full at
-# first, and what it tells is not when a window ends but when the next place comes free.
-_TRICKLES, _TRICKLE, _SMALL, _AT_ONCE = 2, 2, 0.1, 0.05
+# So many openings in a row that grant no more than this, nor than such a share of the limit, and are over so soon: a
+# bucket was full at first, and what it tells is not when a window ends but when the next place comes free.
+_TRICKLES, _SMALL, _AT_ONCE = 2, 0.1, 0.05
+# So many windows in a row that are over with such a share of the limit: they are none either, or not ours at all.
+_SCANT, _SCANTY = 3, 0.2
+# No window is so short (s), if that is told so often one after the other.
+_BRIEF, _ENDS = 0.5, 3
 # Who was silent for so many windows may find them begun anew at another instant.
 _IDLE = 1.5
 
@@ -37,6 +39,9 @@ class Window(Spending):
 
     _grazes: int = field(default=0, init=False)
     _trickles: int = field(default=0, init=False)
+    _scant: int = field(default=0, init=False)
+    _parts: int = field(default=1, init=False)
+    _ends: int = field(default=0, init=False)  # of windows that were too brief to be some, one after the other
     _doubted: Refused | None = field(default=None, init=False)  # a refusal whose reset may be no window's
     _left_off: float | None = field(default=None, init=False)  # a beginning of a window before a long silence
 
@@ -49,8 +54,8 @@ class Window(Spending):
         if resets_at is None:
             return Hold(self._free_in(refused.now), exact=True) if tried else self._refused_vaguely(refused)
         self._count_trickle(refused, resets_at)
-        if self._trickles >= _TRICKLES:
-            self.successor = Rate(1 / self.phase.period, self.budget.limit, refused.now, proven=False)
+        if self._trickles >= _TRICKLES or self._scant >= _SCANT:
+            self.successor = Rate.of_place(resets_at - refused.now, self.budget.limit, refused.now)
             return Hold(refused.told.resets_in, exact=True)
         if (refused.before_reset or not self._trickles) and self._left_by_last(refused.turn, resets_at):
             self.successor = Counter.of_window(self.phase, self.budget.limit, self.used, refused.turn.sent_at)
@@ -63,6 +68,7 @@ class Window(Spending):
         if doubted is not None and now < (doubted.resets_at or 0.0) - self._tolerance:
             # A place came free before the reset: so a part of the last window is in view.
             used = 0 if self.phase.advance(doubted.now) else self.used
+            self._lengthen(doubted.resets_at or 0.0)
             self.successor = Counter.of_window(self.phase, self.budget.limit, used, doubted.now)
             self.successor.opened(turn)
             return
@@ -72,6 +78,7 @@ class Window(Spending):
         elif self.used >= self.budget.size:
             # It has begun long before it should.
             self._turn_over(now)
+        self._opening = now, self._granted
         self._granted += 1
         self._use(turn)
 
@@ -79,7 +86,9 @@ class Window(Spending):
         """Take what the answer to a request tells of the limit."""
         self.relimit(reading.limit)
         move = self._resets.follow(reading, self.phase.period)
-        if self.refills_at_once is False:
+        if self._is_brief(reading):
+            self.successor = Told.of_bucket(reading)
+        elif self.refills_at_once is False:
             self._note_log(reading)
         elif move is Move.STAYS:
             self._note_window(reading)
@@ -94,9 +103,10 @@ class Window(Spending):
         """Return what is known for one of so many processes that use the limit in equal parts."""
         del now
         self.budget.part(parts)
+        self._parts *= parts
         self.used //= parts
         self._granted //= parts
-        self._trials.clear()
+        self._forget_trials()
         self._probe = None
         self._uses = Uses(self.budget.limit)
         return self
@@ -139,6 +149,11 @@ class Window(Spending):
             return False
         return True
 
+    def _lengthen(self, resets_at: float) -> None:
+        if resets_at > self.turns_at + self._tolerance:
+            period = resets_at - self.phase.start
+            self.phase.shift(resets_at, likely_period(period, period))
+
     def _goes_on(self, resets_at: float) -> bool:
         if self._left_off is None:
             return False
@@ -146,11 +161,12 @@ class Window(Spending):
         return min(off, self.phase.period - off) <= self._tolerance
 
     def _count_trickle(self, refused: Refused, resets_at: float) -> None:
-        """Count the windows that grant next to nothing, from their beginning on, one after the other."""
-        turn, period = refused.turn, self.phase.period
-        early = turn.sent_at - self.phase.start < max(_AT_ONCE * period, 2 * turn.rtt)
-        few = self._granted <= min(_TRICKLE, _SMALL * self.budget.limit)
-        self._trickles = self._trickles + 1 if early and few and resets_at - refused.now > period / 2 else 0
+        """Count the openings that grant next to nothing before another reset is told, one after the other."""
+        turn, (opened_at, before) = refused.turn, self._opening
+        soon = turn.sent_at - opened_at < max(_AT_ONCE * self.phase.period, 2 * turn.rtt)
+        few = self._granted - before <= min(TRICKLE, _SMALL * self.budget.limit)
+        trickles = soon and few and resets_at - refused.now > self._tolerance and self.refills_at_once is not False
+        self._trickles = self._trickles + 1 if trickles else 0
 
     def _left_by_last(self, turn: Turn, resets_at: float) -> bool:
         limit, passed = self.budget.limit, (turn.sent_at - self.phase.start) / self.phase.period
@@ -215,14 +231,26 @@ class Window(Spending):
             self._left_off, self.phase.start = self.phase.start, now
         else:
             self.phase.advance(now)
+        if self._granted > _SCANTY * self.budget.limit / self._parts:
+            self._scant = 0
+        elif self.budget.short:
+            self._scant += 1
         self.budget.close(self._granted, told=self.told)
         self._reserve.close()
-        self._trials.clear()
+        self._forget_trials()
         self.began = self._probe = None
         # Where answers tell what is left, those in flight will too; else they are few.
         self.used = self._in_flight if self.told else 0
         self._granted_before, self._granted = self._granted, 0
         self._grazes = 0
+
+    def _is_brief(self, reading: Reading) -> bool:
+        """Whether it ends again and again as soon as it has begun: then it is a bucket that is nearly full."""
+        if reading.resets_at - reading.now >= _BRIEF or self.phase.period >= _BRIEF:
+            self._ends = 0
+        elif self._resets.by > 0:
+            self._ends += 1
+        return self._ends >= _ENDS
 
     def _note_window(self, reading: Reading) -> None:
         self.used = self.budget.size - reading.left
@@ -235,10 +263,12 @@ class Window(Spending):
         self.phase.start = min(start, self.phase.start) if close else start
 
     def _note_turn(self, reading: Reading) -> None:
-        windows = max(round(self._resets.by / self.phase.period), 1)
-        if windows > _SILENT:
-            windows = 1
-        self.phase.shift(reading.resets_at, self._resets.by / windows)
+        by, period, left = self._resets.by, self.phase.period, reading.resets_at - reading.now
+        measured = by / max(round(by / period), 1)
+        # Else they are no windows that follow each other: others begin with the first request after the last.
+        if abs(measured - period) <= self._tolerance:
+            period = measured
+        self.phase.shift(reading.resets_at, left if left > period + self._tolerance else period)
         self.used = self.budget.size - reading.left
         if reading.left < self.budget.limit / 2:
             # It has only begun, and isn't empty: a part of the last one is still in view.

@@ -15,7 +15,7 @@ from legitmark_async._sharing._permit import Permit
 from legitmark_async.options import Random
 
 # Goes up whenever a class that is kept changes: a group of another layout is another group.
-LAYOUT = 1
+LAYOUT = 2
 _LAWS = {law.__name__: law for law in LAWS}
 # The instants of uses are kept to the tenth of a millisecond.
 _STEPS = 10_000

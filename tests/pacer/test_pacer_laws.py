@@ -187,7 +187,7 @@ class TestWindow:
 
     @pytest.mark.parametrize(("passes", "kind"), [(True, "window"), (False, "sliding window")])
     def test_log_or_fixed(self, *, passes: bool, kind: str) -> None:
-        """Three try what comes sooner than a window after its like: if it passes the window is fixed, else a log."""
+        """Three try what comes sooner than a window after its like: if two pass it is fixed, else a log."""
         law = window()
         send(law, 5.0, 100)
         law.opened(turn(10.0))
@@ -196,7 +196,10 @@ class TestWindow:
         if not passes:
             refuse(law, 10.0, Refusal(resets_in=5.0))
         send(law, 10.0)
+        by_one = law.refills_at_once
+        send(law, 10.0)
 
+        assert by_one is (None if passes else False)
         assert tries == [0.0, 0.0, INF]
         assert (law.kind, law.refills_at_once) == (kind, passes)
         assert law.delay(10.0, INTERACTIVE, 1, 3) == (0.0 if passes else 5.0)
@@ -329,7 +332,7 @@ class TestWindow:
             refuse(law, start + late, Refusal(resets_in=10.0 - late, asked=asked))
 
         assert (law.successor or law).kind == kind
-        assert kind == "window" or (law.successor and law.successor.view(20.0).per_second) == pytest.approx(0.1)
+        assert kind == "window" or (law.successor and law.successor.view(20.0).per_second) == pytest.approx(1 / 9.9)
 
     def test_rounded_down(self) -> None:
         """Asked back before the reset, and then refused again: so Retry-After is rounded down, and the reset counts."""
@@ -509,15 +512,22 @@ class TestWindow:
 
         assert (law.phase.end, law.phase.period, law.used) == (resets_at, period, 1)
 
-    def test_turns_after_a_silence(self) -> None:
-        """After more windows than can be counted surely, how long one is, is what the reset has moved by."""
+    @pytest.mark.parametrize(
+        ("now", "period"),
+        [
+            pytest.param(101.0, 10.0, id="no more than a window is left"),
+            pytest.param(85.0, 25.0, id="more is left"),
+        ],
+    )
+    def test_turns_after_a_silence(self, now: float, period: float) -> None:
+        """A call now and then shows no windows that follow each other: only that one lasts as long as is left of it."""
         law = window()
         law.note(reading(90, 10.0, 1.0))
 
-        law.note(reading(99, 110.0, 101.0))
+        law.note(reading(99, 110.0, now))
 
         assert (law.phase.end, law.used) == (110.0, 1)
-        assert law.phase.period == 100.0
+        assert law.phase.period == period
 
     def test_log_is_told(self) -> None:
         """In a log nothing is free before the told instant, and if that isn't by our uses others share it."""
@@ -594,6 +604,48 @@ class TestRate:
 
         assert law.rate == pytest.approx(rate)
 
+    @pytest.mark.parametrize(("granted", "rate"), [(100, 10.0), (60, 3.125)])
+    def test_was_full(self, granted: int, rate: float) -> None:
+        """While it is full nothing becomes free: that measures nothing, if it was full as thought."""
+        law = Rate(10.0, 100, 0.0)
+        send(law, 5.0, 2)
+        send(law, 19.5)
+
+        send(law, 20.0, granted - 1)
+        refuse(law, 20.2)
+
+        assert law.rate == pytest.approx(rate, rel=0.02)
+
+    def test_was_full_once(self) -> None:
+        """From the refusal after it was full it is measured again."""
+        law = Rate(10.0, 100, 0.0)
+        send(law, 20.0, 100)
+        refuse(law, 20.0)
+        send(law, 25.0, 60)
+
+        refuse(law, 26.0)
+
+        assert law.rate == pytest.approx(10.0)
+
+    @pytest.mark.parametrize(("backlog", "rate"), [(1, 10.0), (50, 15.0)])
+    def test_light_work_ramps_nothing(self, backlog: float, rate: float) -> None:
+        """As long as nobody is held up nothing shows that there is more; while much waits it is tried."""
+        law = Rate(10.0, 100, 0.0, proven=False)
+        law.delay(30.0, INTERACTIVE, backlog, 0)
+
+        send(law, 30.0)
+
+        assert law.rate == rate
+
+    def test_next_place_is_told(self) -> None:
+        """As long as nothing is measured the pause after a refusal is by what is told of the next place."""
+        slow = [Rate(0.5, 5, 0.0, proven=proven) for proven in (False, True)]
+
+        holds = [refuse(law, 1.0, Refusal(resets_in=0.15, asked=1.0)) for law in slow]
+
+        assert [hold.seconds for hold in holds] == pytest.approx([4 * 0.15, 4 / 0.45])
+        assert holds[0].longest == pytest.approx(0.05 * 5 / 0.35)
+
     def test_share(self) -> None:
         """A share of somebody else's limit is of what it was told of, refills like that, and isn't proven."""
         law = Rate.of_share(4.0, 100, 2.0, 10.0)
@@ -648,7 +700,7 @@ class TestRate:
 
         assert law.rate == pytest.approx(9.8)
 
-    @pytest.mark.parametrize(("proven", "rates"), [(True, [9.0, 9.0, 8.1]), (False, [7.0, 7.0, 7.35])])
+    @pytest.mark.parametrize(("proven", "rates"), [(True, [9.0, 9.0, 8.1]), (False, [7.0, 7.0, 4.9])])
     def test_lessens(self, *, proven: bool, rates: list[float]) -> None:
         """Refusals before anything could be measured lessen the rate, but once if they come in quick succession."""
         law, found = Rate(10.0, 100, 0.0, proven=proven), []
@@ -1111,21 +1163,25 @@ class TestDiscovery:
     @pytest.mark.parametrize(
         ("granted", "at", "resets_in", "rate", "proven"),
         [
-            pytest.param(150, 5.1, 9.0, 10.0, True, id="more than the limit"),
-            pytest.param(100, 5.0, 0.4, 10.0, False, id="refused for a moment"),
+            pytest.param(150, 5.1, 0.2, 10.0, True, id="more than the limit"),
+            pytest.param(120, 5.1, 0.2, 5.0, False, id="somewhat more than the limit"),
+            pytest.param(100, 5.0, 0.4, 2.5, False, id="refused for a moment"),
+            pytest.param(100, 5.0, 0.004, 25.0, False, id="refused for too short a moment to tell"),
+            pytest.param(10, 0.1, 0.2, 2.5, False, id="few"),
             pytest.param(100, 0.1, 0.05, 10.0, False, id="a window too short to be one"),
             pytest.param(100, 0.1, 0.25, 4.0, False, id="no faster than the place that is told"),
         ],
     )
     def test_told_rate(self, *, granted: int, at: float, resets_in: float, rate: float, proven: bool) -> None:
         """More than the limit, or refused for a moment only: it refills all the time."""
-        law = discovery(granted, 100)
+        limit = min(granted, 100)
+        law = discovery(granted, limit)
 
         refuse(law, at, Refusal(resets_in=resets_in))
         law.opened(turn(at + resets_in))
 
         assert isinstance(law.successor, Rate)
-        assert (law.successor.limit, law.successor.proven) == (100, proven)
+        assert (law.successor.limit, law.successor.proven) == (limit, proven)
         assert law.successor.rate == pytest.approx(rate)
 
     def test_told_rate_by_answers(self) -> None:
