@@ -41,6 +41,7 @@ PARTS = {
         (
             "pacer/test_pacer_laws.py",
             "pacer/test_pacer_parts.py",
+            "pacer/test_pacer_history.py",
             "pacer/test_pacer_governor.py",
             "test_pacer.py",
             "sharing/test_sharing_parts.py",

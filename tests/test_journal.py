@@ -278,10 +278,13 @@ async def test_durable_before_sent(client: Legitmark, sandbox: Sandbox, drafts: 
 
 def test_reader_needs_block(path: Path) -> None:
     """A reader outside its block, or of a file that isn't there, says so."""
-    with pytest.raises(ConfigurationError, match="use a journal reader as a block"):
+    with pytest.raises(
+        ConfigurationError, match=r"^use a journal reader as a block: 'with JournalReader\(path\) as journal:'$"
+    ):
         JournalReader(path).summary()
-    with pytest.raises(JournalError, match="there is no such file"), JournalReader(path):
+    with pytest.raises(JournalError, match=r": there is no such file$") as told, JournalReader(path):
         pass
+    assert told.value.path == str(path)
 
 
 async def test_read_while_written(client: Legitmark, drafts: Drafts, path: Path) -> None:
@@ -349,15 +352,20 @@ def test_not_opened(path: Path) -> None:
 def test_reader_of_no_journal(path: Path) -> None:
     """A database that is no journal, and one that is damaged, is told; where it breaks, if that shows only later."""
     sqlite3.connect(path).close()
-    with pytest.raises(JournalError, match="it is no journal"), JournalReader(path):
+    with pytest.raises(JournalError, match=r": it is no journal$") as told, JournalReader(path):
         pass
+    assert told.value.path == str(path)
 
     Store.open(path, OURS).close(None, 0)
     with sqlite3.connect(path) as database:
         database.execute("DROP TABLE items")
     database.close()
-    with JournalReader(path) as journal, pytest.raises(JournalError, match="can't read it: no such table: items"):
+    with (
+        JournalReader(path) as journal,
+        pytest.raises(JournalError, match="can't read it: no such table: items") as told,
+    ):
         journal.summary()
+    assert told.value.path == str(path)
 
 
 def test_item_that_was_never_sent(path: Path) -> None:
@@ -418,6 +426,62 @@ def test_all_that_is_read(path: Path) -> None:
     (run,) = runs
     assert (run.number, run.stopped, run.refused) == (1, "left early", 9)
     assert began <= run.started_at <= (run.ended_at or began) <= datetime.now(UTC)
+
+
+def test_summary(path: Path) -> None:
+    """All is counted, and what was sent and has no outcome beside what is unknown for another reason."""
+    store = Store.open(path, OURS)
+    states = [state for number, state in enumerate(State, 1) for _ in range(number)]
+    store.write([(number, f"R{number}", number, state, *[None] * 9) for number, state in enumerate(states, 1)])
+    count = {state: states.count(state) for state in State}
+    store.close(None, 0)
+
+    with JournalReader(path) as journal:
+        told = journal.summary()
+
+    assert (told.path, told.base_url) == (str(path), "https://api.legitmark.com")
+    made = (State.CREATED, State.UPLOADED, State.SUBMITTED, State.STUCK)
+    assert told.created == sum(count[state] for state in made)
+    assert (told.submitted, told.stuck) == (count[State.SUBMITTED], count[State.STUCK])
+    assert (told.failed, told.unknown) == (count[State.FAILED], count[State.UNKNOWN] + count[State.SENT])
+
+
+def test_salted(path: Path, tmp_path: Path) -> None:
+    """Of one key two journals keep two fingerprints, of 128 bits, and neither the key."""
+    kept = []
+    for file in (path, tmp_path / "other.db"):
+        Store.open(file, OURS).close(None, 0)
+        with sqlite3.connect(file) as database:
+            kept.append(dict(database.execute("SELECT name, value FROM facts")))
+        database.close()
+
+    assert {len(facts["key"]) for facts in kept} == {32}
+    assert kept[0]["key"] != kept[1]["key"]
+    assert OURS.key not in str(kept)
+
+
+def test_same_digest_for_ever() -> None:
+    """The digest of a draft stays as it is: journals of older releases hold it."""
+    draft = ServiceRequestDraft("A-1", Item(category="c", type="t", brand="b", model="m"))
+
+    assert digest_of(draft) == 7_121_744_077_779_609_197
+
+
+def test_many_rows_at_once(path: Path) -> None:
+    """However many rows come together, each is written as it is, and only once."""
+    store = Store.open(path, OURS)
+    statements: list[str] = []
+    store._connection.set_trace_callback(lambda statement: statements.append(statement.split()[0]))
+
+    for first, count in ((1, 64), (65, 130)):
+        numbers = range(first, first + count)
+        store.write([(number, f"R{number}", number, State.SENT, *[None] * 9) for number in numbers])
+    store._connection.set_trace_callback(None)
+    store.close(None, 0)
+
+    assert statements == ["INSERT", "BEGIN", "INSERT", "INSERT", "INSERT", "COMMIT"]
+    with JournalReader(path) as journal:
+        assert [entry.reference_id for entry in journal.entries()] == [f"R{number}" for number in range(1, 195)]
 
 
 def test_clock_of_a_run(path: Path) -> None:
@@ -487,8 +551,9 @@ def test_database_of_others(path: Path, statement: str) -> None:
         (lambda store: store.write_sample((0.0, 1.0, *[0] * 6, None), None), "write to"),
         (lambda store: store.write([(1, "A", 7, State.SENT, *[None] * 9)]), "write to"),
         (lambda store: store.lookup(1), "read"),
+        (lambda store: store.close(None, 0), "write to"),
     ],
-    ids=["sample", "rows", "lookup"],
+    ids=["sample", "rows", "lookup", "close"],
 )
 def test_what_failed(path: Path, use: Callable[[Store], object], doing: str) -> None:
     """A failure tells the file, and what was done with it."""
@@ -529,6 +594,25 @@ def test_holder_that_is_told() -> None:
 def test_holder_that_is_not_told(told: bytes) -> None:
     """Whoever holds a journal without saying who it is, is another process."""
     assert _describe(told) == "another process"
+
+
+def test_two_ways_to_help() -> None:
+    """Each thing that there is to do is told after the others."""
+    text = "disk is full and database is locked"
+
+    assert _advice(sqlite3.OperationalError(text)) == (
+        "; free some space and run the same again; another program writes to it; close that"
+    )
+
+
+def test_damaged_while_it_is_opened(path: Path) -> None:
+    """What goes wrong when a journal is opened to be read tells the file, and what was done."""
+    path.write_bytes(b"SQLite format 3\x00" + b"\xff" * 4096)
+
+    with pytest.raises(JournalError, match="can't read it: ") as told, JournalReader(path):
+        pass
+
+    assert told.value.path == str(path)
 
 
 def test_rolled_back(path: Path) -> None:
@@ -630,8 +714,9 @@ async def test_any_failure(path: Path) -> None:
     row: Row = (1, "A", 7, State.SENT, *[None] * 9)
 
     for _ in range(2):
-        with pytest.raises(JournalError, match=r"can't write to it: MemoryError\('no room'\)"):
+        with pytest.raises(JournalError, match=r"can't write to it: MemoryError\('no room'\)") as told:
             await journal.write(row)
+        assert told.value.path == str(path)
     with pytest.raises(JournalError, match="MemoryError"):
         await journal.aclose("left early", 0)
 
