@@ -42,6 +42,7 @@ PARTS = {
             "pacer/test_pacer_laws.py",
             "pacer/test_pacer_parts.py",
             "pacer/test_pacer_history.py",
+            "pacer/test_pacer_doubts.py",
             "pacer/test_pacer_governor.py",
             "test_pacer.py",
             "sharing/test_sharing_parts.py",

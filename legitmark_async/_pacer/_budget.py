@@ -23,14 +23,13 @@ class Budget:
         size: Requests that we allow ourselves.
         probing: Whether one request is to ask for more in this window.
         shortfalls: How many windows have granted less than the limit.
-        short: Whether this one has granted less than the budget.
     """
 
     limit: int
     size: int = field(init=False)
     probing: bool = field(default=False, init=False)
     shortfalls: int = field(default=0, init=False)
-    short: bool = field(default=False, init=False)
+    _short: bool = field(default=False, init=False)
     _quiet: int = field(default=0, init=False)
     _quiet_after: int = field(default=1, init=False)
     _step: int = field(default=0, init=False)
@@ -50,7 +49,7 @@ class Budget:
 
     def fall_short(self) -> None:
         """Note that this window granted less than the budget."""
-        self.short, self.probing = True, False
+        self._short, self.probing = True, False
 
     def refuse_probe(self) -> None:
         """Note that there is no more than the budget."""
@@ -69,7 +68,7 @@ class Budget:
             granted: What it granted.
             told: Whether answers tell of the limit, so that nobody needs to ask.
         """
-        if self.short:
+        if self._short:
             self.shortfalls += 1
             self._quiet = self._step = 0
             # The first time may be by chance; then it is our share that is known, and no longer the limit's.
@@ -82,7 +81,7 @@ class Budget:
             if self._quiet >= self._quiet_after:
                 self._quiet = 0
                 self._grow(told=told)
-        self.short = False
+        self._short = False
 
     def _grow(self, *, told: bool) -> None:
         if self.size < self.limit:

@@ -175,6 +175,8 @@ class Counter(Rate):
         return self.limit - self.before * (1 - (now - self.phase.start) / self.phase.period) - self.used
 
     def _use(self, now: float) -> None:
+        # It is one of the window of now.
+        self._level(now)
         self._granted += 1
         self._sent += 1
         self.used += 1

@@ -223,7 +223,7 @@ class Discovery:
         if surely > _OVER * limit + 1 and not _HARDLY < surely / limit < _SURELY and self.granted >= self._counted:
             span = max(cycle.ended_at - cycle.answered_at, INSTANT)
             return Rate((cycle.granted - limit) / span, limit, cycle.ended_at)
-        least = self.history.beyond(limit) if self.history else 0.0
+        least = self.history.beyond(limit, cycle.ended_at) if self.history else 0.0
         return Rate.of_place(wait, limit, cycle.ended_at if least else cycle.exhausted_at, least=least)
 
     def _since(self, cycle: _Cycle, limit: int) -> tuple[float, float]:

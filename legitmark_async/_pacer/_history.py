@@ -46,13 +46,14 @@ class History:
             until = at
         return None
 
-    def beyond(self, limit: float) -> float:
-        """Return how many a second became free, at least, if no more than a limit can gather."""
-        found, granted = 0.0, 0
-        now = self._steps[-1][0] if self._steps else 0.0
+    def beyond(self, limit: float, until: float) -> float:
+        """Return how many a second became free until an instant, at least, if no more than a limit can gather."""
+        found, granted, last = 0.0, 0, None
         for at, count in reversed(self._steps):
-            granted += count
-            found = max(found, (granted - limit) / max(now - at, _SHORTEST))
+            if at <= until:
+                last = at if last is None else last
+                granted += count
+                found = max(found, (granted - limit) / max(last - at, _SHORTEST))
         return found
 
     def busy(self) -> tuple[float, int]:

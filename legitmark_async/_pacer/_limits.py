@@ -132,7 +132,7 @@ class Limits:
         for meter in self._of(turn.endpoint):
             meter.passed(turn, now)
         for limit in limits:
-            self._meter(limit.type, turn.endpoint, now).note(turn, now, self.sent, limit)
+            self._meter(limit.type, turn, now).note(turn, now, self.sent, limit)
 
     def lost(self, turn: Turn) -> None:
         """Note that there will be no answer, or one that doesn't tell."""
@@ -146,7 +146,7 @@ class Limits:
 
     def refused(self, turn: Turn, now: float, refusal: Refusal) -> bool:
         """Note a refusal; True if it closed the gate for all."""
-        refuser = self._meter(refusal.type or "", turn.endpoint, now)
+        refuser = self._meter(refusal.type or "", turn, now)
         for meter in self._of(turn.endpoint):
             if meter is not refuser:
                 meter.give_back(turn)
@@ -198,20 +198,17 @@ class Limits:
             return ()
         return [meter for meter in self.known.values() if meter.endpoint is None or meter.endpoint == endpoint]
 
-    def _meter(self, name: str, endpoint: str, now: float) -> Meter:
-        key = f"{name} {endpoint}" if name == LimitType.ENDPOINT else name
+    def _meter(self, name: str, turn: Turn, now: float) -> Meter:
+        key, endpoint = (f"{name} {turn.endpoint}", turn.endpoint) if name == LimitType.ENDPOINT else (name, None)
         meter = self.known.get(key)
         if meter is None:
-            law = self._discovery(now)
-            meter = Meter(name, endpoint if name == LimitType.ENDPOINT else None, law, self.random)
-            self.known[key] = meter
+            meter = self.known[key] = Meter(name, endpoint, self._discovery(turn, now), self.random)
         return meter
 
-    def _discovery(self, now: float) -> Discovery:
-        # A refusal may overtake the answers to those that were admitted before it.
-        answered_at = self._answered_at if self._history.count else now
-        first_at = min(self._first_at, answered_at)
+    def _discovery(self, turn: Turn, now: float) -> Discovery:
         busy_since, granted = self._history.busy()
-        if granted == self._history.count:
-            return Discovery(first_at, answered_at, granted, self._history)
-        return Discovery(busy_since, busy_since, granted, self._history)
+        if granted < self._history.count:
+            return Discovery(busy_since - (now - turn.sent_at), busy_since, granted, self._history)
+        # A refusal may overtake the answers to those that were admitted before it.
+        answered_at = self._answered_at if granted else now
+        return Discovery(min(self._first_at, answered_at), answered_at, granted, self._history)

@@ -40,6 +40,7 @@ class Window(Spending):
     _grazes: int = field(default=0, init=False)
     _trickles: int = field(default=0, init=False)
     _scant: int = field(default=0, init=False)
+    _spent: bool = field(default=False, init=False)  # whether a refusal told that nothing is left of this one
     _parts: int = field(default=1, init=False)
     _ends: int = field(default=0, init=False)  # of windows that were too brief to be some, one after the other
     _doubted: Refused | None = field(default=None, init=False)  # a refusal whose reset may be no window's
@@ -221,7 +222,7 @@ class Window(Spending):
             self.budget.refuse_probe()
         elif self.used < self.budget.size:
             self.budget.fall_short()
-        self.used = self.budget.size
+        self.used, self._spent = self.budget.size, True
 
     def _turn_over(self, now: float) -> None:
         if self.bounds is not None:
@@ -233,8 +234,9 @@ class Window(Spending):
             self.phase.advance(now)
         if self._granted > _SCANTY * self.budget.limit / self._parts:
             self._scant = 0
-        elif self.budget.short:
+        elif self._spent:
             self._scant += 1
+        self._spent = False
         self.budget.close(self._granted, told=self.told)
         self._reserve.close()
         self._forget_trials()

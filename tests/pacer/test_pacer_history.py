@@ -18,7 +18,7 @@ def test_nothing() -> None:
     """Before the first request nothing is known."""
     empty = History()
 
-    assert (empty.count, empty.since_last(1), empty.beyond(10), empty.busy()) == (0, None, 0.0, (0.0, 0))
+    assert (empty.count, empty.since_last(1), empty.beyond(10, 1.0), empty.busy()) == (0, None, 0.0, (0.0, 0))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,9 @@ def test_beyond(limit: int, rate: float) -> None:
     made = history(*((float(second), 150 // 10) for second in range(10)))
 
     # The last came 9 s after the first.
-    assert made.beyond(limit) == pytest.approx(rate * 10 / 9)
+    assert made.beyond(limit, 9.0) == pytest.approx(rate * 10 / 9)
+    assert made.beyond(limit, 8.9) == pytest.approx(max((135 - limit) / 8, 0.0))
+    assert made.beyond(0, 0.0) == pytest.approx(15 / 0.02)
 
 
 def test_light_then_busy() -> None:
