@@ -84,12 +84,19 @@ class TestLookingBack:
         assert (law.budget.limit, law.used) == (100, 1)
         assert not law.shown
 
-    @pytest.mark.parametrize(("answered_at", "period"), [(101.2, 10.0), (110.6, 86.0)], ids=["before", "after"])
-    def test_answered_late(self, answered_at: float, period: float) -> None:
+    @pytest.mark.parametrize(
+        ("granted", "answered_at", "period"),
+        [
+            pytest.param(LIGHT, 101.2, 10.0, id="before the reset"),
+            pytest.param(LIGHT, 110.6, 86.0, id="after it"),
+            pytest.param((), 110.6, 10.0, id="after it, and there was nothing before"),
+        ],
+    )
+    def test_answered_late(self, granted: tuple[tuple[float, int], ...], answered_at: float, period: float) -> None:
         """What is answered after the refusal counts, but not what is answered after the reset."""
         client = Client()
-        client.grant(*LIGHT)
-        turns = [client.turn(100.0) for _ in range(100)]
+        client.grant(*granted)
+        turns = [client.turn(100.0) for _ in range(104)]
         for turn in turns[:60]:
             client.limits.answered(turn, 100.5)
         client.refuse(100.5, 9.5)

@@ -743,6 +743,13 @@ class TestRate:
 
         assert law.rate == 10.0
 
+    def test_holds_still(self) -> None:
+        """What leaves as it was planned tries nothing."""
+        law = Rate(10.0, 100, 0.0, window=10.0)
+        law.hold_still()
+
+        assert grow(law, 100.0) == 10.0
+
     def test_grows_later(self) -> None:
         """After each refused growth it takes twice as long until the next one."""
         law, quiet, now = Rate(10.0, 100, 0.0, window=10.0), [], 0.0
