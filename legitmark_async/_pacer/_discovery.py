@@ -48,7 +48,7 @@ class _Cycle:
     ended_at: float = 0.0  # when the last answer came that is known of
     told: bool = False  # how long to wait
     resets_at: float | None = None
-    late: int = 0  # of these, how many were answered after the first reset that was told
+    late: int = 0  # of the granted, how many were answered after the first reset that was told
     told_at: tuple[float, float] | None = None  # when a reset was told first, and which
     flight: float = 0.0  # seconds that the refused request took
 
