@@ -60,9 +60,10 @@ class _Jump(selectors.DefaultSelector):
         return []
 
 
-def simulate(main: Coroutine[Any, Any, T]) -> T:
+def simulate(main: Coroutine[Any, Any, T], start: float = 0.0) -> T:
     """Run a coroutine in virtual time, and return its result."""
     loop = VirtualLoop()
+    loop.now = start
     try:
         return loop.run_until_complete(main)
     finally:

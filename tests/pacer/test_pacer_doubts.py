@@ -2,8 +2,10 @@
 
 import itertools
 import math
+import random
 
 import pytest
+from simulator import Figures, LimitedServer, measure, ours, simulate
 
 from legitmark_async._pacer import Lane, Law, Limits, Refusal, Turn
 from legitmark_async._pacer._budget import Budget
@@ -14,6 +16,8 @@ from legitmark_async._pacer._told import Told
 from legitmark_async._pacer._turn import Reading, Refused
 from legitmark_async._pacer._window import Window
 from legitmark_async.models import LimitType
+from legitmark_async.sandbox import HeaderMode, WindowKind
+from legitmark_async.sandbox import Limits as ServerLimits
 
 INF = math.inf
 # A call every other second, for a hundred seconds.
@@ -301,3 +305,22 @@ class TestLengths:
     def reading(resets_at: float, now: float) -> Reading:
         """Tell that ninety of a hundred are left."""
         return Reading(100, 90, 90, resets_at, mark=resets_at, exact=True, sent_at=now, now=now)
+
+
+@pytest.mark.parametrize("headers", ["on-429", "always", "retry-after", "never"])
+@pytest.mark.parametrize("kind", ["fixed", "bucket", "sliding", "counter"])
+def test_any_time(kind: WindowKind, headers: HeaderMode) -> None:
+    """Whatever the clock shows when a run begins, it goes in the same way."""
+    limits = ServerLimits(partner=40, window=2.0, kind=kind, headers=headers)
+
+    async def main() -> Figures:
+        rng = random.Random(1)
+        server = LimitedServer(limits, 0.005, rng)
+        await ours(server, 160, 16, rng)
+        return measure(server.admitted, server.refusals, limits.partner, limits.window)
+
+    # The later one begins after a whole number of windows, so that nothing else differs.
+    now, later = (simulate(main(), start) for start in (0.0, 2.0**18))
+
+    assert later.ratio == pytest.approx(now.ratio, rel=0.02)
+    assert sum(later.refusals) == pytest.approx(sum(now.refusals), abs=2)
