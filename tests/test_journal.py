@@ -173,7 +173,7 @@ async def test_other_account(client: Legitmark, sandbox: Sandbox, path: Path) ->
     """A journal of another key or another base URL isn't written to, and tells no key."""
     await outcomes_of(client.sr.create_many([], journal=path))
     async with Legitmark("leo_other", base_url=sandbox.url) as other:
-        assert "it belongs to another API key" in await problem_with(other, sandbox, path)
+        assert ": it belongs to another API key; choose another file" in await problem_with(other, sandbox, path)
     async with Sandbox() as second, Legitmark(sandbox.api_key, base_url=second.url) as elsewhere:
         told = await problem_with(elsewhere, second, path)
 
