@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from photo_samples import make_dng, make_heic, make_jpeg, make_png
+from photo_headers import make_dng, make_heic
 
 from legitmark_async import (
     ConfigurationError,
@@ -35,6 +35,7 @@ from legitmark_async._endpoints import decode, put_photo, request_upload
 from legitmark_async._wire import Response
 from legitmark_async.resources._content import BytesContent
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import make_photo
 
 # What a test passes on purpose although it isn't what is asked for.
 Wrong = Any
@@ -62,7 +63,7 @@ def puts(sandbox: Sandbox) -> list[dict[str, str]]:
 @pytest.mark.parametrize("kind", ["path", "text", "bytes", "bytearray", "memoryview", "file", "bytesio"])
 async def test_sources(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest, tmp_path: Path, kind: str) -> None:
     """From wherever it comes, every byte arrives; an open file is read from where it stands, and stays open."""
-    photo = make_png(padding=200_000)
+    photo = make_photo(800, 700, kind="png", size=200_000)
     path = tmp_path / "photo"
     path.write_bytes(photo)
     with path.open("rb") as file:
@@ -85,8 +86,8 @@ async def test_sources(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest, 
 @pytest.mark.parametrize(
     ("photo", "extension", "content_type"),
     [
-        (make_jpeg(), "jpg", "image/jpeg"),
-        (make_png(), "png", "image/png"),
+        (make_photo(), "jpg", "image/jpeg"),
+        (make_photo(kind="png"), "png", "image/png"),
         (make_heic(), "heic", "image/heic"),
         (make_dng(), "dng", "image/x-adobe-dng"),
     ],
@@ -112,7 +113,7 @@ async def test_type_by_content(  # noqa: PLR0913, PLR0917  # fixtures
 
 async def test_headers(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest) -> None:
     """Without signed headers none is sent but the type: no key, no id, nothing of the API's (traps 11 and 12)."""
-    await client.images.upload(sr.uuid, FRONT, make_png())
+    await client.images.upload(sr.uuid, FRONT, make_photo())
 
     (headers,) = puts(sandbox)
     assert headers.keys() <= {"host", "content-type", "content-length", "user-agent", "accept", "accept-encoding"}
@@ -127,7 +128,7 @@ async def test_signed_headers(draft: ServiceRequestDraft) -> None:
         Legitmark(sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url) as client,
     ):
         sr = await client.sr.create(draft)
-        await client.images.upload(sr.uuid, FRONT, make_png())
+        await client.images.upload(sr.uuid, FRONT, make_photo())
 
     (headers,) = puts(sandbox)
     assert (headers["cache-control"], headers["x-amz-acl"]) == ("max-age=10", "public-read")
@@ -140,7 +141,7 @@ async def test_session_of_the_caller(sandbox: Sandbox, draft: ServiceRequestDraf
         Legitmark(sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url, session=session) as client,
     ):
         sr = await client.sr.create(draft)
-        await client.images.upload(sr.uuid, FRONT, make_png())
+        await client.images.upload(sr.uuid, FRONT, make_photo())
 
     assert "authorization" not in puts(sandbox)[0]
 
@@ -148,12 +149,12 @@ async def test_session_of_the_caller(sandbox: Sandbox, draft: ServiceRequestDraf
 async def test_expired_url(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest) -> None:
     """A URL that has expired is replaced by a fresh one (trap 14), twice; then the refusal is told."""
     sandbox.expire_urls(2)
-    await client.images.upload(sr.uuid, FRONT, make_png())
+    await client.images.upload(sr.uuid, FRONT, make_photo())
     intents = sandbox.ledger.intents
     sandbox.expire_urls(3)
 
     with pytest.raises(ForbiddenError, match="AccessDenied: Request has expired"):
-        await client.images.upload(sr.uuid, FRONT, make_png())
+        await client.images.upload(sr.uuid, FRONT, make_photo())
 
     assert (intents, sandbox.ledger.intents, sandbox.ledger.photos) == (3, 6, 1)
 
@@ -163,7 +164,7 @@ async def test_forbidden_intent(client: Legitmark, sandbox: Sandbox, sr: Service
     sandbox.will_answer(403, on="GET /intent")
 
     with pytest.raises(ForbiddenError):
-        await client.images.upload(sr.uuid, FRONT, make_png())
+        await client.images.upload(sr.uuid, FRONT, make_photo())
 
     assert (sandbox.ledger.intents, sandbox.ledger.photos) == (0, 0)
 
@@ -173,7 +174,7 @@ async def test_faults(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest, f
     """Intents and photos are sent again after any fault; another version of the same photo does no harm."""
     sandbox.set_faults({fault: 0.3})
     view = client.with_options(retry=RetryPolicy(attempts=20, base=0.001))
-    photos = [make_png(padding=number) for number in range(20)]
+    photos = [make_photo(size=10_000 + number) for number in range(20)]
 
     for photo in photos:
         await view.images.upload(sr.uuid, FRONT, photo)
@@ -185,15 +186,15 @@ async def test_faults(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest, f
 async def test_wrong_side(client: Legitmark, sr: ServiceRequest) -> None:
     """A side that isn't there is told by the API."""
     with pytest.raises(NotFoundError):
-        await client.images.upload(sr.uuid, "nowhere", make_png())
+        await client.images.upload(sr.uuid, "nowhere", make_photo())
 
 
 @pytest.mark.parametrize(
     ("photo", "problem"),
     [
         (b"", "is empty"),
-        (make_png(100, 100), "100 x 100 pixels"),
-        (make_png(padding=5 * 1024 * 1024), "5 MB is the most"),
+        (make_photo(100, 100), "100 x 100 pixels"),
+        (make_photo(size=5 * 1024 * 1024 + 1), "5 MB is the most"),
         ("nowhere.jpg", "'nowhere.jpg' can't be read: No such file"),
         (Path("/"), "can't be read: Is a directory"),
         ("a\0b", "can't be read"),
@@ -212,10 +213,10 @@ async def test_bad_photo(client: Legitmark, sandbox: Sandbox, photo: Wrong, prob
 async def test_changed_file(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest, tmp_path: Path) -> None:
     """A file that has become another one since it was looked at is not sent."""
     path = tmp_path / "photo.png"
-    path.write_bytes(make_png())
+    path.write_bytes(make_photo())
 
     def changing(_: str) -> bool:
-        path.write_bytes(make_png(padding=1))
+        path.write_bytes(make_photo(size=10_000))
         return False
 
     sandbox.strikes = changing
@@ -229,17 +230,17 @@ async def test_secrets(
 ) -> None:
     """The query of a presigned URL shows in no error, traceback, log or repr."""
     caplog.set_level(logging.DEBUG)
-    sandbox.strikes = lambda path: path.endswith(".png")
+    sandbox.strikes = lambda path: path.endswith(".jpg")
     view = client.with_options(retry=RetryPolicy(attempts=2, base=0.001))
     told = []
     for fault in ("refuse", "drop-before", "error-after"):
         sandbox.set_faults({fault: 1.0})
         with pytest.raises(LegitmarkError) as caught:
-            await view.images.upload(sr.uuid, FRONT, make_png())
+            await view.images.upload(sr.uuid, FRONT, make_photo())
         told += [str(caught.value), repr(caught.value), repr(caught.value.attempts)]
         told += traceback.format_exception(caught.value)
     url = sandbox.requests_seen[-1].path
-    told += [repr(put_photo(f"https://h{url}", BytesContent(b""), "image/png")), caplog.text]
+    told += [repr(put_photo(f"https://h{url}", BytesContent(b""), "image/jpeg")), caplog.text]
 
     signature = url.partition("X-Amz-Signature=")[2][:16]
     assert len(signature) == 16
@@ -270,24 +271,24 @@ async def test_deadline(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest)
     sandbox.latency = 0.2
 
     with pytest.raises(DeadlineExceededError):
-        await client.with_options(deadline=0.3).images.upload(sr.uuid, FRONT, make_png())
+        await client.with_options(deadline=0.3).images.upload(sr.uuid, FRONT, make_photo())
 
 
 async def test_other_host(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest) -> None:
     """Photos go through another gate than calls of the API: an outage of the storage holds nobody else (trap 10)."""
-    sandbox.strikes = lambda path: path.endswith(".png")
+    sandbox.strikes = lambda path: path.endswith(".jpg")
     sandbox.set_faults({"refuse": 1.0})
     view = client.with_options(retry=RetryPolicy(attempts=3, base=0.001))
 
     with pytest.raises(ServerError, match="SlowDown: Please reduce your request rate"):
-        await view.images.upload(sr.uuid, FRONT, make_png())
+        await view.images.upload(sr.uuid, FRONT, make_photo())
 
     assert (await client.sr.get(sr.uuid)).uuid == sr.uuid
 
 
 async def test_upload_many(client: Legitmark, sandbox: Sandbox, sr: ServiceRequest) -> None:
     """Each photo has an outcome, and the run tells how far it is."""
-    photos: dict[str, Any] = {FRONT: make_png(), BACK: b"no photo", "nowhere": make_jpeg()}
+    photos: dict[str, Any] = {FRONT: make_photo(), BACK: b"no photo", "nowhere": make_photo()}
     outcomes = {}
 
     async with client.images.upload_many(sr.uuid, photos) as run:
@@ -314,7 +315,7 @@ async def test_upload_many_at_once(client: Legitmark, sandbox: Sandbox, sr: Serv
         nonlocal read
         for _ in range(10):
             read += 1
-            yield FRONT, make_png()
+            yield FRONT, make_photo()
 
     async with client.images.upload_many(sr.uuid, pairs(), concurrency=3) as run:
         ahead = [read - run.progress.done async for _ in run]
@@ -328,7 +329,7 @@ async def test_upload_many_left_early(client: Legitmark, sandbox: Sandbox, sr: S
     """Whoever leaves a run stops it: nothing goes on behind his back."""
     sandbox.latency = 0.05
 
-    async with client.images.upload_many(sr.uuid, ((FRONT, make_png()) for _ in range(50)), concurrency=4) as run:
+    async with client.images.upload_many(sr.uuid, ((FRONT, make_photo()) for _ in range(50)), concurrency=4) as run:
         async for _ in run:
             break
     sent = sandbox.ledger.intents
@@ -350,9 +351,9 @@ async def test_no_asset_host(sandbox: Sandbox, draft: ServiceRequestDraft) -> No
         with pytest.raises(
             ConfigurationError, match="asset_url is needed for uploads, as base_url is http://127"
         ) as told:
-            await client.images.upload("u", FRONT, make_png())
+            await client.images.upload("u", FRONT, make_photo())
         with pytest.raises(ConfigurationError, match="LEGITMARK_ASSET_URL"):
-            await client.workflow.authenticate(draft, {"Front": make_png()})
+            await client.workflow.authenticate(draft, {"Front": make_photo()})
         with pytest.raises(ConfigurationError, match="what the sandbox tells"):
             client.workflow.submit_many([draft], lambda _: {})
 

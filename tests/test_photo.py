@@ -7,19 +7,20 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from photo_samples import make_dng, make_heic, make_jpeg, make_png
+from photo_headers import make_dng, make_heic, make_jpeg
 from PIL import Image
 from pillow_heif import register_heif_opener
 
 from legitmark_async._photo import LARGEST, PhotoHeader, PhotoKind, ReadAt, check, read_header
 from legitmark_async._photo._heic import _visible
 from legitmark_async.errors import PhotoError
+from legitmark_async.testing import make_photo
 
 SAMPLES = {
-    "jpeg": make_jpeg(),
+    "jpeg": make_photo(800, 700),
     "jpeg with a thumbnail": make_jpeg(thumbnail=make_jpeg(160, 120)),
     "progressive jpeg": make_jpeg(frame=0xC2),
-    "png": make_png(),
+    "png": make_photo(800, 700, kind="png"),
     "heic": make_heic(),
     "heic, other order": make_heic(primary=1),
     "heic, wide": make_heic(wide=True),
@@ -71,16 +72,16 @@ def test_kinds(kind: PhotoKind, extension: str, content_type: str) -> None:
         (make_heic(brands=(b"isom", b"mp42")), "is a film"),
         (make_dng(dng=False), "is a TIFF"),
         (b"hello", "is no photo"),
-        (make_jpeg()[:20], "is a JPEG that can't be read: it ends within its header"),
+        (make_photo()[:20], "is a JPEG that can't be read: it ends within its header"),
         (b"\xff\xd8\xff\xda\0\0", "is a JPEG that can't be read: it has no frame"),
         (b"\xff\xd8\xff\xe0\0\2\0\0", "its segments can't be followed"),
-        (make_png()[:18], "is a PNG that can't be read"),
-        (make_png(0, 5), "is a PNG without a size"),
+        (make_photo(kind="png")[:18], "is a PNG that can't be read"),
+        (make_photo(0, 5, kind="png"), "is a PNG without a size"),
         (make_heic()[:60], "is a HEIC that can't be read"),
         (make_heic()[:20] + b"\0\0\0\x08free" * 5000, "is a HEIC that can't be read: its header makes no sense"),
         (make_heic()[:20] + b"\0\0\0\x07free", "is a HEIC that can't be read: its boxes can't be followed"),
         (make_dng()[:30], "is a DNG that can't be read"),
-        (make_jpeg(599, 600), "is 599 x 600 pixels, and 600 x 600 is the least"),
+        (make_photo(599, 600), "is 599 x 600 pixels, and 600 x 600 is the least"),
     ],
 )
 def test_refused(data: bytes, problem: str) -> None:
@@ -111,7 +112,7 @@ def test_cropped(aperture: tuple[int, ...] | None, size: tuple[int, int]) -> Non
 
 def test_edges() -> None:
     """Just 600 x 600 pixels and 5 MB are taken; a byte more and a pixel less are two problems."""
-    good, bad = make_png(600, 600), make_png(600, 599)
+    good, bad = make_photo(600, 600), make_photo(600, 599)
 
     assert check(reader(good), LARGEST).width == 600
     with pytest.raises(PhotoError) as caught:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from photo_samples import make_png
 
 from legitmark_async import (
     ConfigurationError,
@@ -29,6 +28,7 @@ from legitmark_async import (
     TransportError,
 )
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import make_photo
 from legitmark_async.webhooks import MediaRejected, parse
 
 # What a test passes on purpose although it isn't what is asked for.
@@ -48,7 +48,7 @@ async def sr(client: Legitmark, draft: ServiceRequestDraft) -> ServiceRequest:
 async def upload_all(client: Legitmark, sr: ServiceRequest) -> None:
     """Upload a photo for each required side."""
     requirements = await client.sr.requirements(sr.uuid)
-    async with client.images.upload_many(sr.uuid, {side.uuid: make_png() for side in requirements.missing}) as run:
+    async with client.images.upload_many(sr.uuid, {side.uuid: make_photo() for side in requirements.missing}) as run:
         async for _ in run:
             pass
     assert run.progress.uploaded == len(requirements.required)
@@ -179,7 +179,7 @@ async def test_requirements(client: Legitmark, sandbox: Sandbox, sr: ServiceRequ
     """Sides are found by name or UUID; those without a photo are missing (trap 19: an empty list is no photo)."""
     requirements = await client.sr.requirements(sr.uuid)
     front = requirements.side("  fRont ")
-    await client.images.upload(sr.uuid, front.uuid, make_png())
+    await client.images.upload(sr.uuid, front.uuid, make_photo())
     after = await client.sr.requirements(sr.uuid)
 
     assert requirements.side(front.uuid.upper()) is front

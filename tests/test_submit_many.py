@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from photo_samples import make_jpeg, make_png
 from waiting import until
 
 from legitmark_async import (
@@ -35,12 +34,13 @@ from legitmark_async import (
 from legitmark_async.bulk import SUBMITTED_BEFORE
 from legitmark_async.journal import Status
 from legitmark_async.sandbox import Limits, Sandbox
+from legitmark_async.testing import make_photo
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
 
 SIDES = ("Front", "Back", "base", "interior_label", "Hardware Engraving", "serial-number")
 SOON = RetryPolicy(attempts=20, base=0.001, quota=10_000, confirm_pauses=(0.001, 0.002))
-PHOTO = make_png()
+PHOTO = make_photo(kind="png")
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ async def test_without_a_journal(client: Legitmark, sandbox: Sandbox, drafts: Dr
     """No journal is needed, and photos may come from anywhere: here from memory, and one from an open file."""
 
     def find(draft: ServiceRequestDraft) -> dict[str, bytes | io.BytesIO]:
-        return {**dict.fromkeys(SIDES, make_jpeg()), "Front": io.BytesIO(f"{draft.reference_id}".encode() + PHOTO)}
+        return {**dict.fromkeys(SIDES, make_photo()), "Front": io.BytesIO(f"{draft.reference_id}".encode() + PHOTO)}
 
     def spoiled(draft: ServiceRequestDraft) -> dict[str, bytes]:
         return {**dict.fromkeys(SIDES, PHOTO), "Front": draft.reference_id.encode()}

@@ -5,13 +5,15 @@ import base64
 import csv
 import hashlib
 import random
+from functools import partial
 from pathlib import Path
 
 import pytest
-from photo_samples import make_heic, make_jpeg, make_png
+from photo_headers import make_heic
 
 from legitmark_async import Legitmark, RetryPolicy, Submitted, photos_in, read_csv
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import make_photo
 from legitmark_async.webhooks import Event, Listener, Receiver
 
 ITEMS, FAULTS = 200, 0.02
@@ -31,7 +33,7 @@ FOOTWEAR = (
     *("FRONT", "Back", "left shoe", "Right Shoe", "Sole", "Insole", "Interior Size Tag or Stamp"),
     "1b6f9d6e-7c47-11ef-a623-02595575faeb",
 )
-KINDS_OF_PHOTOS = ((make_png, ".jpg"), (make_jpeg, ".jpeg"), (make_heic, ""))
+KINDS_OF_PHOTOS = ((partial(make_photo, kind="png"), ".jpg"), (make_photo, ".jpeg"), (make_heic, ""))
 # Those that lose an answer after the request was carried out, and those that lose the request.
 ALL_FAULTS = ("refuse", "drop-before", "drop-after", "error-after", "truncate", "garbage")
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from photo_samples import make_jpeg, make_png
 
 from legitmark_async import (
     ConfigurationError,
@@ -18,6 +17,7 @@ from legitmark_async import (
     WorkflowError,
 )
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import make_photo
 
 SIDES = ("Front", "back", "Base", "Interior Label", "Hardware Engraving", "Serial Number")
 
@@ -26,8 +26,8 @@ SIDES = ("Front", "back", "Base", "Interior Label", "Hardware Engraving", "Seria
 def photos(tmp_path: Path) -> dict[str, Any]:
     """A photo for each side of a bag that needs one: paths, bytes and an open file."""
     path = tmp_path / "photo"
-    path.write_bytes(make_png())
-    return {**dict.fromkeys(SIDES[:4], path), SIDES[4]: make_jpeg(), SIDES[5]: io.BytesIO(make_png())}
+    path.write_bytes(make_photo(kind="png"))
+    return {**dict.fromkeys(SIDES[:4], path), SIDES[4]: make_photo(), SIDES[5]: io.BytesIO(make_photo(kind="png"))}
 
 
 async def test_the_whole_way(
@@ -50,7 +50,7 @@ async def test_to_the_verdict(draft: ServiceRequestDraft, photos: dict[str, Any]
         Legitmark(sandbox.api_key, base_url=sandbox.url, asset_url=sandbox.asset_url) as client,
     ):
         rejected = await client.workflow.authenticate(draft, photos, verdict=True, poll=0.01)
-        photos[SIDES[5]] = make_png()
+        photos[SIDES[5]] = make_photo(kind="png")
         judged = await client.workflow.authenticate(rejected.uuid, photos, verdict=True, poll=0.01, timeout=20)
 
     assert rejected.needs_resubmission
@@ -74,7 +74,7 @@ async def test_no_verdict_in_time(client: Legitmark, draft: ServiceRequestDraft,
             {"Front": b"no photo", "back": "nowhere.jpg"},
             r"Front: photo: is no photo.*; back: photo: 'nowhere\.jpg' can't",
         ),
-        ({"Front": make_png(10, 10)}, "Front: photo: is 10 x 10 pixels"),
+        ({"Front": make_photo(10, 10)}, "Front: photo: is 10 x 10 pixels"),
     ],
 )
 async def test_bad_photos(  # fixtures
@@ -104,7 +104,7 @@ async def test_wrong_sides(
     client: Legitmark, sandbox: Sandbox, draft: ServiceRequestDraft, photos: dict[str, Any]
 ) -> None:
     """Sides that aren't there, and those that lack a photo, are told before any photo is sent; then it goes on."""
-    wrong = {name: photo for name, photo in photos.items() if name != "Base"} | {"Bass": make_png()}
+    wrong = {name: photo for name, photo in photos.items() if name != "Base"} | {"Bass": make_photo(kind="png")}
 
     with pytest.raises(
         WorkflowError, match=r"'Bass' is none of the sides; did you mean 'Base'.*; no photo for 'Base'"
@@ -128,7 +128,7 @@ async def test_failed_upload(
     with pytest.raises(WorkflowError, match=r"got stuck at upload: .*SlowDown") as caught:
         await view.workflow.authenticate(draft, photos)
     sandbox.set_faults({})
-    photos[SIDES[5]] = make_png()
+    photos[SIDES[5]] = make_photo(kind="png")
     await view.workflow.authenticate(caught.value.sr_uuid, photos)
 
     assert (sandbox.ledger.photos, sandbox.ledger.created, sandbox.ledger.submitted) == (6, 1, 1)

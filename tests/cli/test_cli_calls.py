@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from photo_samples import make_png
 
+from legitmark_async.testing import make_photo
 from legitmark_async.webhooks import sign
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -28,7 +28,7 @@ def lines(done: "subprocess.CompletedProcess[str]") -> list[dict[str, object]]:
 def test_from_names_to_submission(legitmark: Run, sandbox: Mapping[str, str], tmp_path: Path) -> None:
     """An item told by names is created, photographed side by side, and submitted, by commands alone."""
     photo = tmp_path / "photo"
-    photo.write_bytes(make_png())
+    photo.write_bytes(make_photo(kind="png"))
     names = ("--category", "bag", "--type", "cross body", "--brand", "Hermes")
     (sr,) = lines(legitmark("create", "--reference-id", "W-1", *names, **sandbox))
     uuid = str(sr["uuid"])
@@ -55,7 +55,7 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
     for side in ("Front", "Back", "Base", "interior-label", "Hardware Engraving", "Serial Number"):
-        (folder / f"{side}.png").write_bytes(make_png())
+        (folder / f"{side}.png").write_bytes(make_photo(kind="png"))
     return folder
 
 

@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from photo_samples import make_png
 from served_sandbox import ledger_of
 
 from legitmark_async import JournalReader
 from legitmark_async.journal import Status
-from legitmark_async.testing import BAG, CROSSBODY
+from legitmark_async.testing import BAG, CROSSBODY, make_photo
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[bytes]"]
 Serve = Callable[..., Mapping[str, str]]
 
 SIDES = ("Front", "Back", "Base", "Interior Label", "Hardware Engraving", "Serial Number")
-PHOTO = make_png()
+PHOTO = make_photo(kind="png")
 KILLS = 5
 
 

@@ -1,17 +1,10 @@
-"""Photos made by hand, for tests that need one of a kind and a size."""
+"""Headers of photos in shapes that the testing kit has none of: no picture is behind them."""
 
 import struct
-import zlib
-
-
-def make_png(width: int = 800, height: int = 700, padding: int = 0) -> bytes:
-    """A PNG whose header is right; with so many bytes behind it."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IEND", b"") + b"\0" * padding
 
 
 def make_jpeg(width: int = 800, height: int = 700, *, thumbnail: bytes = b"", frame: int = 0xC0) -> bytes:
-    """A JPEG without a picture, and maybe a thumbnail in a segment before its frame."""
+    """A JPEG with a thumbnail in a segment before its frame, or with a frame of another kind."""
     segment = b"Exif\0\0" + thumbnail
     app = b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment
     sof = b"\xff" + bytes([frame]) + struct.pack(">HBHHB", 11, 8, height, width, 1) + b"\x01\x11\0"
@@ -53,10 +46,6 @@ def make_dng(
     first = [_long(order, 254, 1), _long(order, 256, 160), _long(order, 257, 120)]
     place = 8 + 2 + 12 * (len(first) + 1 + len(version)) + 4
     return head + _ifd(order, [*first, _long(order, 330, place), *version]) + main
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def _box(kind: bytes, content: bytes, *, large: bool = False) -> bytes:
