@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 
 from legitmark_async import Item, Legitmark, ServiceRequestDraft
 from legitmark_async.sandbox import Sandbox
-from legitmark_async.testing import make_draft, make_item
+from legitmark_async.testing import VirtualClock, make_draft, make_item
 
 # The asyncio plugin asks for "the" event loop before its first test; where none was ever set that makes one, which
 # nobody closes.
@@ -50,3 +50,9 @@ def sandbox(legitmark_sandbox: Sandbox) -> Sandbox:
 def client(legitmark_client: Legitmark) -> Legitmark:
     """A client of the sandbox."""
     return legitmark_client
+
+
+@pytest.fixture
+def clock(legitmark_clock: VirtualClock) -> VirtualClock:
+    """The time of the event loop, virtual: whatever is waited for passes at once."""
+    return legitmark_clock

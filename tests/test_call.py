@@ -6,7 +6,7 @@ import http
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -39,42 +39,13 @@ from legitmark_async import (
 from legitmark_async._call import CallState
 from legitmark_async._endpoints import create_service_request
 from legitmark_async._pacer import Pacer
-from legitmark_async.sandbox import FAULT_KINDS, Limits, Sandbox
+from legitmark_async.sandbox import FAULT_KINDS, FaultKind, Limits, Sandbox
+from legitmark_async.testing import VirtualClock
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
 Connect = Callable[..., Legitmark]
 
 CREATED = {"success": True, "sr": {"uuid": "00000000-0000-0000-0000-000000000001", "external_id": "ITEM-2024-0891"}}
-
-
-@define(eq=False)
-class Time:
-    """Time that passes only while somebody sleeps. `asleep` tells that somebody does."""
-
-    now: float = 1000.0
-    slept: list[float] = field(factory=list[float])
-    asleep: asyncio.Event = field(factory=asyncio.Event)
-    on_sleep: Callable[[], Awaitable[object]] | None = None
-    stands_still: bool = False
-
-    def clock(self) -> float:
-        """Give the monotonic seconds."""
-        return self.now
-
-    def wall(self) -> float:
-        """Give the seconds of the epoch."""
-        return 1_700_000_000.0 + self.now
-
-    async def sleep(self, seconds: float) -> None:
-        """Let time pass at once, or never."""
-        self.slept.append(seconds)
-        self.asleep.set()
-        if self.stands_still and seconds:
-            await asyncio.get_running_loop().create_future()
-        if self.on_sleep is not None:
-            await self.on_sleep()
-        self.now += seconds
-        await asyncio.sleep(0)
 
 
 @define(eq=False)
@@ -125,19 +96,14 @@ async def serving(*answers: web.Response | None, held: asyncio.Event | None = No
 
 
 @pytest.fixture
-def world() -> Time:
-    """Time that passes only in sleeps."""
-    return Time()
-
-
-@pytest.fixture
-def connect(world: Time) -> Connect:
-    """Make a client to which a wait is nothing."""
+def connect(clock: VirtualClock) -> Connect:
+    """Make a client in virtual time, to which a wait is nothing."""
+    assert not clock.passed
 
     def client(server: Peer | Sandbox | str, *, key: str = "leo_key", **options: object) -> Legitmark:
         url = server if isinstance(server, str) else server.url
         key = server.api_key if isinstance(server, Sandbox) else key
-        settings = {"clock": world.clock, "sleep": world.sleep, "random": lambda: 1.0, **options}
+        settings = {"random": lambda: 1.0, **options}
         return Legitmark(key, base_url=url, **settings)  # type: ignore[arg-type]  # the tests know their options
 
     return client
@@ -167,7 +133,7 @@ def summary(error: LegitmarkError) -> list[tuple[int | None, str]]:
     return [(attempt.status, attempt.error) for attempt in error.attempts]
 
 
-async def test_success(connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
+async def test_success(connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft) -> None:
     """A call that succeeds at once sends one request and sleeps never."""
     async with serving(answer()) as peer, connect(peer) as client:
         sr = await client.sr.create(draft)
@@ -176,27 +142,27 @@ async def test_success(connect: Connect, world: Time, draft: ServiceRequestDraft
 
     assert sr.external_id == "ITEM-2024-0891"
     assert len(peer.request_ids) == 1
-    assert not world.slept
+    assert not clock.passed
 
 
-async def test_refused_then_created(connect: Connect, world: Time, drafts: Drafts) -> None:
+async def test_refused_then_created(connect: Connect, clock: VirtualClock, drafts: Drafts) -> None:
     """A 429 of a window of 60 s is followed by a second try, when the window opens and not before."""
     limits = Limits(partner=1, window=60)
     async with (
-        Sandbox(limits=limits, clock=world.clock, now=world.wall) as sandbox,
+        Sandbox(limits=limits, clock=asyncio.get_running_loop().time) as sandbox,
         connect(sandbox) as client,
     ):
         first, second = drafts(2)
         await client.sr.create(first)
-        began = world.now
+        began = clock.passed
         sr = await client.sr.create(second)
 
     assert sr.external_id == second.reference_id
     assert (sandbox.ledger.created, sandbox.ledger.refused, sandbox.ledger.over_limit) == (2, 1, 0)
-    assert 60 <= world.now - began <= 61
+    assert 60 <= clock.passed - began <= 61
 
 
-async def test_refusals_are_no_failures(connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
+async def test_refusals_are_no_failures(connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft) -> None:
     """Refusals don't use up the attempts."""
     refusal = answer(429, Retry_After="5")
     async with serving(*[refusal] * 4, answer()) as peer, connect(peer, retry=RetryPolicy(attempts=2)) as client:
@@ -204,7 +170,7 @@ async def test_refusals_are_no_failures(connect: Connect, world: Time, draft: Se
 
     assert sr.external_id == draft.reference_id
     assert len(peer.request_ids) == 5
-    assert world.now - 1000 >= 4 * 5
+    assert clock.passed >= 4 * 5
 
 
 async def test_refused_too_often(connect: Connect, drafts: Drafts) -> None:
@@ -229,7 +195,7 @@ async def test_refused_too_often(connect: Connect, drafts: Drafts) -> None:
     assert sandbox.ledger.refused == 3
 
 
-async def test_one_attempt(connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
+async def test_one_attempt(connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft) -> None:
     """With one attempt a refusal is told at once."""
     refusal = answer(429, Retry_After="60")
     async with serving(refusal, answer()) as peer, connect(peer, retry=RetryPolicy(attempts=1)) as client:
@@ -238,23 +204,23 @@ async def test_one_attempt(connect: Connect, world: Time, draft: ServiceRequestD
 
     assert summary(caught.value) == [(429, "RateLimitError")]
     assert len(peer.request_ids) == 1
-    assert world.now == 1000
+    assert not clock.passed
 
 
-async def test_asks_too_much(connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
+async def test_asks_too_much(connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft) -> None:
     """A server that asks to wait for more than an hour is not waited for."""
     async with serving(answer(429, Retry_After="3700"), answer()) as peer, connect(peer) as client:
         with pytest.raises(RateLimitError, match=r"try again in 3\.7e\+03 s"):
             await client.sr.create(draft)
 
     assert len(peer.request_ids) == 1
-    assert world.now == 1000
+    assert not clock.passed
 
 
-async def test_refusal_holds_everybody(connect: Connect, world: Time, drafts: Drafts) -> None:
+async def test_refusal_holds_everybody(connect: Connect, clock: VirtualClock, drafts: Drafts) -> None:
     """After one refusal no call leaves before the window opens."""
     async with (
-        Sandbox(limits=Limits(partner=5, window=60), clock=world.clock, now=world.wall) as sandbox,
+        Sandbox(limits=Limits(partner=5, window=60), clock=asyncio.get_running_loop().time) as sandbox,
         connect(sandbox, concurrency=1) as client,
     ):
         created = await asyncio.gather(*[client.sr.create(draft) for draft in drafts(12)])
@@ -262,7 +228,7 @@ async def test_refusal_holds_everybody(connect: Connect, world: Time, drafts: Dr
     assert [sr.external_id for sr in created] == [f"ITEM-{number}" for number in range(12)]
     assert (sandbox.ledger.created, sandbox.ledger.duplicates, sandbox.ledger.over_limit) == (12, 0, 0)
     assert sandbox.ledger.refused <= 3
-    assert world.now - 1000 < 125
+    assert clock.passed < 125
 
 
 CAUSES: dict[str, type[LegitmarkError]] = {
@@ -284,7 +250,7 @@ def test_every_fault() -> None:
 
 
 @pytest.mark.parametrize("fault", CAUSES)
-async def test_unknown(fault: str, connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
+async def test_unknown(fault: str, connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft) -> None:
     """With "raise", a create that may have been processed is not repeated, and says so."""
     options = {"timeouts": Timeouts(read=0.1), "on_ambiguous": "raise"}
     async with Sandbox(faults={fault: 1}) as sandbox, connect(sandbox, **options) as client:
@@ -300,27 +266,25 @@ async def test_unknown(fault: str, connect: Connect, world: Time, draft: Service
     assert error.maybe_processed
     assert sandbox.ledger.requests == 1
     assert sandbox.ledger.created == (fault not in NOT_DONE)
-    assert not world.slept
+    # No pause, but what it took until the client gave up on a slow answer.
+    assert clock.passed <= 0.1
 
 
 @pytest.mark.parametrize("fault", CAUSES)
-async def test_repeat(fault: str, connect: Connect, world: Time, draft: ServiceRequestDraft) -> None:
+async def test_repeat(fault: FaultKind, connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft) -> None:
     """Where repeating was asked for, the create is sent again after a pause, whatever became of the first try."""
     async with (
-        Sandbox(faults={fault: 1}) as sandbox,
+        Sandbox() as sandbox,
         connect(sandbox, timeouts=Timeouts(read=0.1), on_ambiguous="repeat") as client,
     ):
-
-        async def recover() -> None:
-            sandbox.set_faults({})
-
-        world.on_sleep = recover
+        sandbox.will_fail(fault)
         sr = await client.sr.create(draft)
 
     assert sr.external_id == draft.reference_id
     assert sandbox.ledger.requests == 2
     assert sandbox.ledger.created == 1 + (fault not in NOT_DONE)
-    assert world.slept == [0.5]
+    # The pause, and what it took until the client gave up on a slow answer.
+    assert 0.5 <= clock.passed <= 0.7
 
 
 async def test_still_unknown(connect: Connect, draft: ServiceRequestDraft) -> None:
@@ -334,29 +298,25 @@ async def test_still_unknown(connect: Connect, draft: ServiceRequestDraft) -> No
 
 
 async def test_never_sent(
-    connect: Connect, world: Time, draft: ServiceRequestDraft, refusing_port: socket.socket
+    connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft, refusing_port: socket.socket
 ) -> None:
     """A create that was never sent is repeated, until the server is up."""
     sandbox = Sandbox(port=port_of(refusing_port))
     async with contextlib.AsyncExitStack() as stack:
-
-        async def serve() -> None:
-            if len(world.slept) == 3:
-                refusing_port.close()
-                await stack.enter_async_context(sandbox)
-
-        world.on_sleep = serve
-        url = f"http://127.0.0.1:{sandbox.port}"
-        client = await stack.enter_async_context(connect(url, key=sandbox.api_key))
-        sr = await client.sr.create(draft)
+        client = await stack.enter_async_context(connect(f"http://127.0.0.1:{sandbox.port}", key=sandbox.api_key))
+        creating = asyncio.create_task(client.sr.create(draft))
+        await asyncio.sleep(2)
+        refusing_port.close()
+        await stack.enter_async_context(sandbox)
+        sr = await creating
 
     assert sr.external_id == draft.reference_id
     assert (sandbox.ledger.requests, sandbox.ledger.created) == (1, 1)
-    assert len(world.slept) == 3
+    assert clock.passed == 0.5 + 1 + 2
 
 
 async def test_never_up(
-    connect: Connect, world: Time, draft: ServiceRequestDraft, refusing_port: socket.socket
+    connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft, refusing_port: socket.socket
 ) -> None:
     """After the last attempt the failure is told as it is: nothing was sent."""
     url = f"http://127.0.0.1:{port_of(refusing_port)}"
@@ -367,7 +327,8 @@ async def test_never_up(
         assert pacer_of(client).gate.in_flight == 0
 
     assert summary(caught.value) == [(None, "ConnectionFailedError")] * 4
-    assert world.slept == [1.0, 2.0, 3.0]
+    assert [attempt.waited for attempt in caught.value.attempts] == [0, 1, 2, 3]
+    assert clock.passed == 6
     assert not caught.value.maybe_processed
 
 
@@ -383,7 +344,7 @@ async def test_never_up(
     ],
 )
 async def test_refused_for_good(
-    status: int, cls: type[ResponseError], connect: Connect, world: Time, draft: ServiceRequestDraft
+    status: int, cls: type[ResponseError], connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft
 ) -> None:
     """What a repeating can't mend is raised at once."""
     async with serving(answer(status), answer()) as peer, connect(peer, on_ambiguous="raise") as client:
@@ -397,7 +358,7 @@ async def test_refused_for_good(
     assert summary(caught.value) == [(status, cls.__name__)]
     assert [attempt.request_id for attempt in caught.value.attempts] == peer.request_ids
     assert len(peer.request_ids) == 1
-    assert not world.slept
+    assert not clock.passed
 
 
 async def test_no_success(connect: Connect, draft: ServiceRequestDraft) -> None:
@@ -441,7 +402,7 @@ async def test_wait_beyond_deadline(draft: ServiceRequestDraft) -> None:
 
 
 async def test_backoff_beyond_deadline(
-    connect: Connect, world: Time, draft: ServiceRequestDraft, refusing_port: socket.socket
+    connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft, refusing_port: socket.socket
 ) -> None:
     """A pause that doesn't fit into the deadline isn't begun."""
     url = f"http://127.0.0.1:{port_of(refusing_port)}"
@@ -449,7 +410,7 @@ async def test_backoff_beyond_deadline(
         with pytest.raises(DeadlineExceededError, match=r"could leave in 16 s: backoff") as caught:
             await client.sr.create(draft)
 
-    assert world.slept == [4.0, 8.0]
+    assert clock.passed == 12
     assert caught.value.spent["backoff"] == 12
     assert type(caught.value.__cause__) is ConnectionFailedError
     assert not caught.value.maybe_processed
@@ -556,7 +517,7 @@ async def test_attempts(connect: Connect, draft: ServiceRequestDraft) -> None:
     assert caught.value.request_id == "theirs"
 
 
-async def test_quota(connect: Connect, world: Time, drafts: Drafts, refusing_port: socket.socket) -> None:
+async def test_quota(connect: Connect, clock: VirtualClock, drafts: Drafts, refusing_port: socket.socket) -> None:
     """In an outage the retry quota of all calls ends the retries, and the error says why."""
     url = f"http://127.0.0.1:{port_of(refusing_port)}"
     errors: list[ConnectionFailedError] = []
@@ -567,7 +528,7 @@ async def test_quota(connect: Connect, world: Time, drafts: Drafts, refusing_por
             errors.append(caught.value)
 
     assert [len(error.attempts) for error in errors] == [3, 1]
-    assert len(world.slept) == 2
+    assert clock.passed == 0.5 + 1
     for error in errors:
         assert error.__notes__ == ["not tried again: the retry quota of the client is used up"]
 
@@ -704,9 +665,8 @@ async def test_cancelled_as_it_is_served(drafts: Drafts) -> None:
             assert blocker.cancelled()
 
 
-async def test_cancelled_at_closed_gate(world: Time, connect: Connect, draft: ServiceRequestDraft) -> None:
+async def test_cancelled_at_closed_gate(connect: Connect, draft: ServiceRequestDraft) -> None:
     """A call that is cancelled while the gate is closed leaves no waiter, and after closing no timer."""
-    world.stands_still = True
     async with serving(answer(429, Retry_After="60")) as peer:
         client = connect(peer)
         async with leaving_nothing(client):
@@ -716,17 +676,16 @@ async def test_cancelled_at_closed_gate(world: Time, connect: Connect, draft: Se
 
 
 async def test_cancelled_in_backoff(
-    world: Time, connect: Connect, draft: ServiceRequestDraft, refusing_port: socket.socket
+    clock: VirtualClock, connect: Connect, draft: ServiceRequestDraft, refusing_port: socket.socket
 ) -> None:
     """A call that is cancelled between two tries leaves nothing."""
-    world.stands_still = True
     client = connect(f"http://127.0.0.1:{port_of(refusing_port)}")
     async with leaving_nothing(client):
         task = asyncio.create_task(client.sr.create(draft))
-        await world.asleep.wait()
+        await asyncio.sleep(0.3)
         await cancel(task)
 
-    assert world.slept == [0.5]
+    assert clock.passed == 0.3
 
 
 async def test_outer_timeout(draft: ServiceRequestDraft) -> None:

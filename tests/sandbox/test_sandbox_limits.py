@@ -1,5 +1,6 @@
 """What a limited client is told: statuses, headers, formats and the body of a 429."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -11,35 +12,15 @@ import attrs
 import pytest
 
 from legitmark_async.sandbox import HeaderMode, Limits, ResetFormat, Sandbox, WindowKind
+from legitmark_async.testing import VirtualClock
 
-EPOCH = 1_800_000_000.25
-
-
-class Clock:
-    """A clock that stands still until it is moved; on the wall it shows EPOCH plus the same."""
-
-    def __init__(self) -> None:
-        self.seconds = 5.0
-
-    def __call__(self) -> float:
-        """Monotonic seconds."""
-        return self.seconds
-
-    def wall(self) -> float:
-        """Seconds of the epoch."""
-        return EPOCH + self.seconds
+EPOCH = 1_800_000_005.25
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """A clock that the test moves."""
-    return Clock()
-
-
-@pytest.fixture
-async def sandbox(clock: Clock) -> AsyncIterator[Sandbox]:
-    """A sandbox on the test's clock, without limits yet."""
-    async with Sandbox(clock=clock, now=clock.wall) as sandbox:
+async def sandbox(clock: VirtualClock) -> AsyncIterator[Sandbox]:
+    """A sandbox in virtual time that begins at EPOCH, without limits yet."""
+    async with Sandbox(clock=lambda: clock.now, now=lambda: EPOCH + clock.passed) as sandbox:
         yield sandbox
 
 
@@ -65,15 +46,15 @@ async def ask(sandbox: Sandbox, times: int = 1) -> Told:
     ("kind", "wait", "retry_after"),
     [("fixed", 9.0, "9"), ("sliding", 9.0, "9"), ("counter", 11.0, "11"), ("bucket", 1.0, "1")],
 )
-async def test_each_kind(sandbox: Sandbox, clock: Clock, kind: WindowKind, wait: float, retry_after: str) -> None:
+async def test_each_kind(sandbox: Sandbox, kind: WindowKind, wait: float, retry_after: str) -> None:
     """Every kind refuses what is beyond its limit and admits again when Retry-After is over."""
     sandbox.set_limits(Limits(partner=5, window=10.0, kind=kind))
 
     first = await ask(sandbox, times=5)
-    clock.seconds += 1.0
+    await asyncio.sleep(1.0)
     while (refused := await ask(sandbox)).status != 429:
         pass
-    clock.seconds += wait
+    await asyncio.sleep(wait)
     last = await ask(sandbox)
 
     assert first.status == 404
@@ -82,11 +63,11 @@ async def test_each_kind(sandbox: Sandbox, clock: Clock, kind: WindowKind, wait:
     assert last.status == 404
 
 
-async def test_the_body(sandbox: Sandbox, clock: Clock) -> None:
+async def test_the_body(sandbox: Sandbox) -> None:
     """A 429 carries the seed's details, its reset on the same clock as its timestamp."""
     sandbox.set_limits(Limits(partner=2, window=60.0))
     await ask(sandbox)
-    clock.seconds += 0.7
+    await asyncio.sleep(0.7)
 
     refused = await ask(sandbox, times=2)
 
@@ -108,11 +89,11 @@ async def test_the_body(sandbox: Sandbox, clock: Clock) -> None:
     }
 
 
-async def test_retry_after_is_one_at_least(sandbox: Sandbox, clock: Clock) -> None:
+async def test_retry_after_is_one_at_least(sandbox: Sandbox) -> None:
     """A wait of a fraction of a second is told as one."""
     sandbox.set_limits(Limits(partner=1, window=1.0))
     await ask(sandbox)
-    clock.seconds += 0.9
+    await asyncio.sleep(0.9)
 
     refused = await ask(sandbox)
 
@@ -192,13 +173,15 @@ async def test_remaining_counts_down(sandbox: Sandbox) -> None:
     assert remaining == ["2", "1", "0", "0"]
 
 
-async def test_skew_shifts_all(clock: Clock) -> None:
+async def test_skew_shifts_all(sandbox: Sandbox) -> None:
     """A skewed server is wrong by the same in Date, timestamp and reset, and waits stay true."""
-    async with Sandbox(clock=clock, now=clock.wall, clock_skew=3600.0, limits=Limits(partner=1)) as sandbox:
-        refused = await ask(sandbox, times=2)
+    sandbox.clock_skew = 3600.0
+    sandbox.set_limits(Limits(partner=1))
+
+    refused = await ask(sandbox, times=2)
 
     error = refused.body["error"]
-    skewed = datetime.fromtimestamp(clock.wall() + 3600, UTC)
+    skewed = datetime.fromtimestamp(EPOCH + 3600, UTC)
     assert parsedate_to_datetime(refused.headers["Date"]) == skewed.replace(microsecond=0)
     assert datetime.fromisoformat(error["timestamp"]) == skewed
     assert (datetime.fromisoformat(error["details"]["reset_time"]) - skewed).total_seconds() == 60.0
@@ -225,13 +208,13 @@ async def test_limits_guard_every_operation(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding", "counter", "bucket"])
-async def test_the_ledger_agrees(sandbox: Sandbox, clock: Clock, kind: WindowKind) -> None:
+async def test_the_ledger_agrees(sandbox: Sandbox, kind: WindowKind) -> None:
     """Over many windows the ledger finds nothing admitted beyond the limits, and counts every refusal."""
     sandbox.set_limits(Limits(partner=4, user=6, window=1.0, kind=kind))
 
     statuses = list[int]()
     for step in itertools.islice(itertools.cycle([0.0, 0.0, 0.05, 0.0, 0.3, 1.4]), 120):
-        clock.seconds += step
+        await asyncio.sleep(step)
         statuses.append((await ask(sandbox)).status)
 
     ledger = sandbox.ledger

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import VirtualClock
 
 BAG = "cc30b104-7c47-11ef-a623-02595575faeb"
 CROSSBODY = "95e42d6b-7c4f-11ef-a623-02595575faeb"
@@ -347,31 +348,29 @@ async def test_find_namespace(session: aiohttp.ClientSession) -> None:
     }
 
 
-async def test_find_is_stale() -> None:
+async def test_find_is_stale(clock: VirtualClock) -> None:
     """Find doesn't see what is younger than its delay, while get does."""
-    seconds = [100.0]
-    async with Sandbox(find_delay=2.0, clock=lambda: seconds[0]) as sandbox:
+    async with Sandbox(find_delay=2.0, clock=lambda: clock.now) as sandbox:
         headers = {"Authorization": f"Bearer {sandbox.api_key}"}
         async with aiohttp.ClientSession(sandbox.url, headers=headers) as session:
             sr = await create(session, draft("R"))
             early, _ = await read(await session.get("/api/sr/find/R"))
             seen, _ = await read(await session.get(f"/api/v2/sr/{sr['uuid']}"))
-            seconds[0] += 2.0
+            await asyncio.sleep(2.0)
             late, _ = await read(await session.get("/api/sr/find/R"))
 
     assert (early, seen, late) == (404, 200, 200)
 
 
-async def test_get_is_cached() -> None:
+async def test_get_is_cached(clock: VirtualClock) -> None:
     """With a cache, get tells for so long what it has told, of the same flags in the same language."""
-    seconds = [100.0]
-    async with Sandbox(get_cache=2.0, clock=lambda: seconds[0]) as sandbox:
+    async with Sandbox(get_cache=2.0, clock=lambda: clock.now) as sandbox:
         headers = {"Authorization": f"Bearer {sandbox.api_key}"}
         async with aiohttp.ClientSession(sandbox.url, headers=headers) as session:
             sr = await create(session, draft("R"))
             path, told = f"/api/v2/sr/{sr['uuid']}", list[tuple[bool, str]]()
             for flags, later in (("", 0.0), ("", 1.9), ("?sides=true", 0.0), ("", 0.1), ("", 0.0)):
-                seconds[0] += later
+                await asyncio.sleep(later)
                 _, document = await read(await session.get(path + flags))
                 told.append((document["rc_hit"], document["sr"]["state"]["primary"]))
                 sandbox.move(sr["uuid"], "QC")

@@ -12,6 +12,7 @@ from aiohttp import web
 from yarl import URL
 
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import VirtualClock
 
 BAG = "cc30b104-7c47-11ef-a623-02595575faeb"
 CROSSBODY = "95e42d6b-7c4f-11ef-a623-02595575faeb"
@@ -148,14 +149,13 @@ async def test_signed_headers(session: aiohttp.ClientSession) -> None:
     assert (without[0], other[0], right[0]) == (403, 403, 200)
 
 
-async def test_expiry(session: aiohttp.ClientSession) -> None:
+async def test_expiry(clock: VirtualClock, session: aiohttp.ClientSession) -> None:
     """A URL is good for as long as it says."""
-    now = 1_700_000_000.0
-    async with Sandbox(url_expires=60, now=lambda: now) as sandbox:
+    async with Sandbox(url_expires=60, now=lambda: 1_700_000_000.0 + clock.passed) as sandbox:
         url = await intend(session, sandbox, await create(session, sandbox))
-        now += 59
+        await asyncio.sleep(59)
         in_time = await put(session, url)
-        now += 1
+        await asyncio.sleep(1)
         late = await put(session, url)
 
     assert in_time[0] == 200
