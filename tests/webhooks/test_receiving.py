@@ -23,6 +23,7 @@ from starlette.routing import Mount
 
 from legitmark_async import ConfigurationError, Legitmark, ServiceRequestDraft, webhooks
 from legitmark_async.sandbox import Sandbox
+from legitmark_async.testing import VirtualClock
 from legitmark_async.webhooks import (
     AsgiApp,
     Claimed,
@@ -230,28 +231,17 @@ def test_secret_is_hidden() -> None:
     assert "whsec_" not in repr(Receiver(Events(), SECRET))
 
 
-class Clock:
-    """Seconds that are told."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        """Tell them."""
-        return self.now
-
-
 @pytest.fixture(params=["memory", "sqlite"])
-def deduplicator(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Deduplicator, Clock]:
-    """One of the two, with a clock of the test's."""
-    clock = Clock()
+def deduplicator(request: pytest.FixtureRequest, tmp_path: Path, clock: VirtualClock) -> Deduplicator:
+    """One of the two, in virtual time."""
     if request.param == "memory":
-        return MemoryDeduplicator(kept=100, lease=10, clock=clock), clock
-    return SqliteDeduplicator(tmp_path / "events.db", kept=100, lease=10, now=clock), clock
+        return MemoryDeduplicator(kept=100, lease=10, clock=lambda: clock.now)
+    return SqliteDeduplicator(tmp_path / "events.db", kept=100, lease=10, now=lambda: clock.now)
 
 
-async def test_deduplicator(deduplicator: tuple[Deduplicator, Clock]) -> None:
+async def test_deduplicator(deduplicator: Deduplicator) -> None:
     """An event is new, then busy, then done; released or forgotten it is new again."""
-    seen, clock = deduplicator
+    seen = deduplicator
 
     assert [await seen.claim("a"), await seen.claim("a"), await seen.claim("b")] == [
         Claimed.NEW, Claimed.BUSY, Claimed.NEW,
@@ -262,9 +252,9 @@ async def test_deduplicator(deduplicator: tuple[Deduplicator, Clock]) -> None:
     assert await seen.claim("b") is Claimed.NEW
     if isinstance(seen, SqliteDeduplicator):
         assert await seen.claim("a") is Claimed.DONE
-    clock.now += 10
+    await asyncio.sleep(10)
     assert await seen.claim("b") is Claimed.NEW
-    clock.now += 100
+    await asyncio.sleep(100)
     assert await seen.claim("a") is Claimed.NEW
 
 
@@ -281,10 +271,10 @@ async def test_memory_is_bounded() -> None:
 
 async def test_sqlite_is_shared(tmp_path: Path) -> None:
     """Of many tasks over one file, each event goes to one; what is old is swept away."""
-    path, clock = tmp_path / "events.db", Clock()
-    claims = await asyncio.gather(*[SqliteDeduplicator(path, now=clock).claim(f"{number % 5}") for number in range(40)])
-    clock.now += 10**7
-    await SqliteDeduplicator(path, now=clock).claim("new")
+    path = tmp_path / "events.db"
+    stores = [SqliteDeduplicator(path, now=lambda: 1000.0) for _ in range(40)]
+    claims = await asyncio.gather(*[store.claim(f"{number % 5}") for number, store in enumerate(stores)])
+    await SqliteDeduplicator(path, now=lambda: 1000.0 + 10**7).claim("new")
 
     assert claims.count(Claimed.NEW) == 5
     with sqlite3.connect(path) as database:
