@@ -6,7 +6,7 @@ from attrs import define, field
 
 # After so many windows without a refusal, at most, one request asks whether there is more.
 _LONGEST_QUIET = 8
-# A share grows by so much of the limit after a quiet window, and by more after the next ones.
+# A share grows by so much of the limit after a quiet window, and by more after the next ones, to all of it.
 _STEPS = (0.05, 0.4, 1.0)
 # Kept for interactive calls beside what they are expected to need: so many, and so many times the root of that.
 _SPARE, _DEVIATIONS = 2, 3.0
@@ -45,7 +45,7 @@ class Budget:
     def part(self, parts: int) -> None:
         """Take one of so many equal parts; what the others leave is found by and by."""
         if parts > 1:
-            self.size, self.shortfalls, self.probing = max(self.size // parts, 1), 2, False
+            self.size, self.shortfalls, self.probing, self._step = max(self.size // parts, 1), 2, False, 0
 
     def fall_short(self) -> None:
         """Note that this window granted less than the budget."""
@@ -57,9 +57,9 @@ class Budget:
         self.probing = False
 
     def pass_probe(self) -> None:
-        """Note that there is more than the budget: the limit was raised, or strangers have gone."""
-        self._quiet_after, self._quiet, self.probing = 1, 0, False
-        self.relimit(2 * self.size if self.size >= self.limit else self.limit)
+        """Note that there is more than the limit: it was raised."""
+        self._quiet_after, self.probing = 1, False
+        self.relimit(2 * self.limit)
 
     def close(self, granted: int, *, told: bool) -> None:
         """Draw the sum of a window, and choose the budget of the next.
@@ -86,7 +86,7 @@ class Budget:
     def _grow(self, *, told: bool) -> None:
         if self.size < self.limit:
             self.size = min(self.size + max(1, round(_STEPS[self._step] * self.limit)), self.limit)
-            self._step = min(self._step + 1, len(_STEPS) - 1)
+            self._step += 1
         else:
             self.probing = not told
 

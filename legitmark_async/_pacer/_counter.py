@@ -170,7 +170,7 @@ class Counter(Rate):
             self._sent = 0
             self.before = self.used if windows == 1 else 0.0
             self.used = 0.0
-            self._strays, self._refusals = max(self._strays - 1, 0), 0
+            self._strays = self._refusals = 0
             self.rate = max(self.before, 1.0) / self.phase.period
         return self.limit - self.before * (1 - (now - self.phase.start) / self.phase.period) - self.used
 

@@ -55,7 +55,7 @@ class Resets:
         self._mark, self._resets_at = reading.mark, reading.resets_at
         if known is None:
             return Move.STAYS
-        if reading.now < resets_at - min(_EARLY * period, period / 4):
+        if reading.now < resets_at - _EARLY * period:
             self._creeps += self.by > 0
             return Move.CREEPS if self._creeps >= _CREEPS else Move.STAYS
         return Move.SLIDES if self.by < period / 2 else Move.TURNS
