@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from laws import BULK, INF, INTERACTIVE, reading, refuse, send, turn
 
-from legitmark_async._pacer._budget import Budget
+from legitmark_async._pacer._budget import Budget, Reserve
 from legitmark_async._pacer._counter import Counter
 from legitmark_async._pacer._discovery import Discovery, _Cycle
 from legitmark_async._pacer._history import History
@@ -62,6 +62,24 @@ class TestBudget:
         budget.close(3, told=False)
 
         assert budget.size == 4
+
+    def test_by_chance(self) -> None:
+        """One window that falls short is forgotten by one that doesn't."""
+        budget = Budget(100)
+
+        for granted in (50, None, 50):
+            if granted is not None:
+                budget.fall_short()
+            budget.close(granted or 100, told=False)
+
+        assert budget.size == 100
+
+    def test_reserve_for_one(self) -> None:
+        """One interactive call a window is enough for something to be kept."""
+        reserve = Reserve()
+        reserve.use()
+
+        assert reserve.size(1.0) > 0
 
     def test_no_probe_is_left(self) -> None:
         """Once a window falls short, or a probe is refused, none asks in it any more."""
@@ -168,17 +186,18 @@ class TestCounter:
 
         assert (law.limit, law._probing) == (200, False)
 
-    def test_shared_at_once(self) -> None:
+    @pytest.mark.parametrize(("counts", "rate"), [((3, 2, 2, 0), 7.0), ((0, 0, 0, 0), 1.0)])
+    def test_shared_at_once(self, counts: Sequence[int], rate: float) -> None:
         """Of refusals that come soon the pace is that of a tenth of a window, from the first of them on."""
-        law = Counter(10.0, 100, 0.0, phase=Phase(0.0, 10.0), used=50.0, before=0.0)
+        law = Counter(10.0, 100, 0.0, phase=Phase(0.0, 10.0), used=60.0, before=0.0)
         send(law, 5.0, 40)
         refuse(law, 5.0)
-        for count in (3, 2, 2, 0):
+        for count in counts:
             send(law, 5.5, count)
             refuse(law, 5.5)
 
         assert isinstance(law.successor, Rate)
-        assert (law.successor.rate, law.successor.refill) == (7.0, 10.0)
+        assert (law.successor.rate, law.successor.refill) == (rate, 10.0)
 
     def test_no_place_is_told(self) -> None:
         """Refused far too soon, with a reset in less than half a window: that is its end, and no place's."""
@@ -659,11 +678,12 @@ class TestWindow:
 
     def test_full_as_thought(self) -> None:
         """Refused with all used, as thought, it has not fallen short, and begins where it did."""
-        law = self.make(bounds=Bounds(4.0, 10.0))
-        for number in range(100):
+        law, last = self.make(bounds=Bounds(4.0, 10.0)), turn(5.0)
+        for number in range(99):
             send(law, number * 0.05)
+        law.take(last)
 
-        hold = refuse(law, 5.5)
+        hold = law.refused(Refused(last, 5.5, Refusal(), canary=False))
         law.budget.close(100, told=False)
 
         assert (law.phase.start, hold.seconds, law.budget.shortfalls) == (0.0, 4.5, 0)
@@ -684,6 +704,16 @@ class TestWindow:
 
         assert isinstance(law.successor, Rate)
         assert law.successor.at == 3.0
+
+    def test_left_off(self) -> None:
+        """A window that begins when it should has left off nowhere; one after a silence may go on as before."""
+        law, left_off = self.make(20), list[float | None]()
+
+        for now in (10.0, 40.0):
+            law.opened(turn(now))
+            left_off.append(law._left_off)
+
+        assert left_off == [None, 10.0]
 
     @pytest.mark.parametrize(("told", "used"), [(False, 1), (True, 8)])
     def test_in_flight_at_the_turn(self, used: int, *, told: bool) -> None:
@@ -766,6 +796,15 @@ class TestSpending:
             law._reserve.use()
 
         assert law.delay(now, BULK, INF, 0) == pytest.approx(wait)
+
+    def test_all_is_kept(self) -> None:
+        """If no more is left than is kept for interactive calls, bulk calls leave it."""
+        law = self.make(at_once=True)
+        for _ in range(10):
+            law._reserve.use()
+        law.used = 100 - law._reserve.size(1.0)
+
+        assert [law.delay(0.0, lane, 1, 0) for lane in (INTERACTIVE, BULK)] == [0.0, pytest.approx(0.2)]
 
     def test_gap_of_now(self) -> None:
         """If more is left than was thought when the last one left, the next one needn't wait for so long."""

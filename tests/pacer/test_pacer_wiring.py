@@ -1,8 +1,10 @@
 """Who is told what: the gate, the governor, the limits, their meters and the queue, each beside a law that notes it."""
 
 import asyncio
+import gc
 import itertools
 import math
+import weakref
 from typing import Any, cast
 
 import pytest
@@ -308,6 +310,15 @@ class TestGovernor:
 
         assert governor.ceiling == 70.0
 
+    def test_nothing_to_discover(self) -> None:
+        """When a limit is known, answers make no ceiling lower."""
+        governor = self.make()
+
+        for number in range(200):
+            governor.answered(number, 0.0)
+
+        assert governor.ceiling == 100
+
     def test_half_of_all_fail(self) -> None:
         """Answers between failures forgive no more than their share."""
         governor = self.make()
@@ -501,6 +512,39 @@ class TestPacer:
             return waits.cancelled()
 
         assert simulate(main())
+
+    def test_no_timer_for_answers(self) -> None:
+        """Where only an answer can tell when the next may leave, no timer is set."""
+
+        async def main() -> int:
+            pacer = self.make()
+            turns = [pacer.try_acquire(0.0) for _ in range(64)]
+            waits = asyncio.create_task(pacer.acquire())
+            await asyncio.sleep(0)
+            tasks = len(asyncio.all_tasks())
+            assert turns[0] is not None
+            pacer.answered(turns[0])
+            await waits
+            return tasks
+
+        assert simulate(main()) == 2
+
+    def test_run_that_has_ended(self) -> None:
+        """A run of which nothing more is to come is not kept."""
+
+        class Run:
+            """Somebody who announces."""
+
+        async def main() -> tuple[float, bool]:
+            pacer, run = self.make(), Run()
+            gone = weakref.ref(run)
+            pacer.announce(run, 5)
+            pacer.announce(run, 0)
+            del run
+            gc.collect()
+            return pacer.demand()[1], gone() is None
+
+        assert simulate(main()) == (0, True)
 
     def test_closed_pacer(self) -> None:
         """A pacer that was closed has no timer, and can be used again."""
