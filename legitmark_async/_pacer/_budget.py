@@ -57,9 +57,9 @@ class Budget:
         self.probing = False
 
     def pass_probe(self) -> None:
-        """Note that there is more than the limit: it was raised."""
+        """Note that there is more than the budget: the limit was raised, or strangers have gone."""
         self._quiet_after, self.probing = 1, False
-        self.relimit(2 * self.limit)
+        self.relimit(2 * self.size if self.size >= self.limit else self.limit)
 
     def close(self, granted: int, *, told: bool) -> None:
         """Draw the sum of a window, and choose the budget of the next.

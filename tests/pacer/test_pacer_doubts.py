@@ -1,10 +1,10 @@
 """What the first refusal is held against, and what makes a law give way to another."""
 
 import itertools
-import math
 import random
 
 import pytest
+from laws import INF, refuse, send, turn
 from simulator import Figures, LimitedServer, measure, ours, simulate
 
 from legitmark_async._pacer import Lane, Law, Limits, Refusal, Turn
@@ -13,13 +13,12 @@ from legitmark_async._pacer._counter import Counter
 from legitmark_async._pacer._phase import Phase
 from legitmark_async._pacer._rate import Rate
 from legitmark_async._pacer._told import Told
-from legitmark_async._pacer._turn import Reading, Refused
+from legitmark_async._pacer._turn import Reading
 from legitmark_async._pacer._window import Window
 from legitmark_async.models import LimitType
 from legitmark_async.sandbox import HeaderMode, WindowKind
 from legitmark_async.sandbox import Limits as ServerLimits
 
-INF = math.inf
 # A call every other second, for a hundred seconds.
 LIGHT = tuple((2.0 * number, 1) for number in range(50))
 
@@ -41,8 +40,8 @@ class Client:
         """Let so many leave at an instant, and be answered half a second later."""
         for at, count in granted:
             turns = [self.turn(at) for _ in range(count)]
-            for turn in turns:
-                self.limits.answered(turn, at + 0.5)
+            for one in turns:
+                self.limits.answered(one, at + 0.5)
 
     def refuse(self, at: float, resets_in: float, limit: int = 100) -> None:
         """Let one leave, and be refused half a second later."""
@@ -101,11 +100,11 @@ class TestLookingBack:
         client = Client()
         client.grant(*granted)
         turns = [client.turn(100.0) for _ in range(104)]
-        for turn in turns[:60]:
-            client.limits.answered(turn, 100.5)
+        for one in turns[:60]:
+            client.limits.answered(one, 100.5)
         client.refuse(100.5, 9.5)
-        for turn in turns[60:]:
-            client.limits.answered(turn, answered_at)
+        for one in turns[60:]:
+            client.limits.answered(one, answered_at)
 
         law = found(client, 110.7)
 
@@ -148,19 +147,8 @@ class TestLookingBack:
 
 
 def refused(law: Law, at: float, resets_in: float | None, asked: float | None = None) -> None:
-    """Refuse one that leaves at an instant."""
-    one = Turn(0, Lane.BULK, "", at)
-    law.take(one)
-    law.give_back(one)
-    law.refused(Refused(one, at, Refusal(LimitType.PARTNER, 100, resets_in, asked), canary=False))
-
-
-def sent(law: Law, at: float, count: int) -> None:
-    """Let so many leave, and be admitted."""
-    for _ in range(count):
-        one = Turn(0, Lane.BULK, "", at)
-        law.take(one)
-        law.passed(one, at)
+    """Refuse one that leaves at an instant, by a limit of 100."""
+    refuse(law, at, Refusal(LimitType.PARTNER, 100, resets_in, asked))
 
 
 def window(*, period: float = 10.0, shown: bool = True) -> Window:
@@ -179,15 +167,15 @@ class TestScant:
     def test_windows(self, granted: list[int], parts: int, kind: str) -> None:
         """After three of them it is taken for what refills all the time."""
         law = window()
-        sent(law, 0.0, 100)
+        send(law, 0.0, 100)
         law.part(parts, 0.0)
 
         for start, count in enumerate(granted, 1):
-            law.opened(Turn(0, Lane.BULK, "", 10.0 * start))
-            sent(law, 10.0 * start + 3, count - 1)
+            law.opened(turn(10.0 * start))
+            send(law, 10.0 * start + 3, count - 1)
             refused(law, 10.0 * start + 4, 6.0)
             assert law.successor is None
-        law.opened(Turn(0, Lane.BULK, "", 40.0))
+        law.opened(turn(40.0))
         refused(law, 43.0, 7.0)
 
         assert (law.successor or law).kind == kind
@@ -198,7 +186,7 @@ class TestScant:
         law = window()
 
         for start in range(1, 7):
-            law.opened(Turn(0, Lane.BULK, "", 10.0 * start))
+            law.opened(turn(10.0 * start))
         refused(law, 63.0, 7.0)
 
         assert law.successor is None
@@ -210,7 +198,7 @@ class TestScant:
 
         for number, count in enumerate(counts):
             law.view(10.0 * number + 5)
-            sent(law, 10.0 * number + 5, count)
+            send(law, 10.0 * number + 5, count)
             law._strays = 0
             refused(law, 10.0 * number + 6, None)
             assert law.successor is None
@@ -223,12 +211,12 @@ class TestScant:
     def test_until_it_is_shown(self) -> None:
         """Until a window has granted more than two at a time, at most three are in flight."""
         law = window(shown=False)
-        law.opened(Turn(0, Lane.BULK, "", 10.0))
+        law.opened(turn(10.0))
         delays = [law.delay(10.0, Lane.BULK, 50, in_flight) for in_flight in (2, 3)]
 
-        sent(law, 10.0, 1)
+        send(law, 10.0, 1)
         early = law.shown
-        sent(law, 10.0, 1)
+        send(law, 10.0, 1)
 
         assert delays == [0.0, INF]
         assert (early, law.shown) == (False, True)
@@ -243,14 +231,14 @@ class TestScant:
             pytest.param(0.4, 2, 0.3, "window", id="until the same reset"),
         ],
     )
-    def test_trickle(self, late: float, granted: int, left: float, kind: str) -> None:
+    def test_how_little_trickles(self, late: float, granted: int, left: float, kind: str) -> None:
         """Two openings that grant two requests before another reset is told: the places of a bucket, one by one."""
         law = window()
-        sent(law, 0.0, 100)
+        send(law, 0.0, 100)
 
         for start in (10.0, 16.0):
-            law.opened(Turn(0, Lane.BULK, "", start))
-            sent(law, start, granted - 1)
+            law.opened(turn(start))
+            send(law, start, granted - 1)
             refused(law, start + late, left)
 
         assert (law.successor or law).kind == kind
@@ -264,10 +252,10 @@ class TestLengths:
     def test_doubted(self, resets_at: float, period: float) -> None:
         """A place is free before a reset that is beyond the window's end: it is longer, and a counter's."""
         law = window(period=2.0)
-        law.opened(Turn(0, Lane.BULK, "", 2.0))
+        law.opened(turn(2.0))
         refused(law, 2.1, resets_at - 2.1, asked=1.0)
 
-        law.opened(Turn(0, Lane.BULK, "", 3.1))
+        law.opened(turn(3.1))
 
         assert isinstance(law.successor, Counter)
         assert (law.successor.phase.start, law.successor.phase.period) == pytest.approx((2.0, period))

@@ -81,6 +81,18 @@ class TestBudget:
 
         assert reserve.size(1.0) > 0
 
+    @pytest.mark.parametrize(("granted", "size"), [(30, 100), (100, 200)])
+    def test_more_than_the_budget(self, granted: int, size: int) -> None:
+        """If more passes than a share of the limit, all of that is ours; if more than the limit, it has doubled."""
+        budget = Budget(100)
+        for _ in range(2 if granted < 100 else 0):
+            budget.fall_short()
+            budget.close(granted, told=False)
+
+        budget.pass_probe()
+
+        assert (budget.size, budget.limit) == (size, size)
+
     def test_no_probe_is_left(self) -> None:
         """Once a window falls short, or a probe is refused, none asks in it any more."""
         budget, probing = Budget(100), []
