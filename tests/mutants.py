@@ -2,15 +2,20 @@
 
     python tests/mutants.py [--part wire|pacer|journal] FOLDER
 
-Works in a copy of the project within the folder, where a part's state stays: run again, it goes on. The package has to
-be installed, with what its tests need, and mutmut.
+Why a change needn't be noticed is told in `mutants.toml`; any other one ends it with 1. Works in a copy of the project
+within the folder, where a part's state stays: run again, it goes on. The package has to be installed, with what its
+tests need, and mutmut.
 """
 
 import argparse
+import ast
+import difflib
 import json
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import frozen
@@ -44,6 +49,8 @@ PARTS = {
             "pacer/test_pacer_history.py",
             "pacer/test_pacer_doubts.py",
             "pacer/test_pacer_governor.py",
+            "pacer/test_pacer_sums.py",
+            "pacer/test_pacer_wiring.py",
             "test_pacer.py",
             "sharing/test_sharing_parts.py",
         ),
@@ -84,18 +91,53 @@ def _copy(folder: Path, part: Part) -> None:
         file.write(_configuration(part))
 
 
-def _main() -> None:
+def _function(tree: ast.Module, name: str) -> list[str]:
+    """Return the lines of a function, whatever it is called."""
+    found = next(node for node in ast.walk(tree) if getattr(node, "name", None) == name)
+    assert isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef)
+    found.name = "_"
+    lines = ast.unparse(found).splitlines()
+    found.name = name
+    return lines
+
+
+def _left(folder: Path) -> Iterator[str]:
+    """Give each change that no test notices: the function, and the lines as they would be."""
+    for file in sorted((folder / "mutants" / "legitmark_async").rglob("*.py.meta")):
+        codes = json.loads(file.read_text(encoding="utf-8"))["exit_code_by_key"]
+        # 0: the tests passed; 33: there is none that runs through it.
+        names = [key.rpartition(".")[2] for key, code in codes.items() if code in {0, 33}]
+        tree = ast.parse(file.with_suffix("").read_text(encoding="utf-8")) if names else ast.Module([], [])
+        for name in names:
+            of, _, _ = name.rpartition("__mutmut_")
+            lines = difflib.ndiff(_function(tree, f"{of}__mutmut_orig"), _function(tree, name))
+            changed = " ".join(line[2:].strip() for line in lines if line.startswith("+ "))
+            yield f"{of.removeprefix('x_').removeprefix('xǁ').replace('ǁ', '.')}: {changed}"
+
+
+def _unexplained(part: str, folder: Path) -> list[str]:
+    reasons = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))[part]
+    explained = {change for reason in reasons for change in reason["changes"]}
+    return [change for change in _left(folder) if change not in explained]
+
+
+def _main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--part", choices=PARTS, action="append", help="by default all of them")
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
     mutmut = str(Path(sys.executable).with_name("mutmut"))
+    unexplained: list[str] = []
     for name in given.part or PARTS:
         folder = given.folder / name
         _copy(folder, PARTS[name])
         subprocess.run([mutmut, "run"], cwd=folder, check=True)  # noqa: S603  # mutmut
         subprocess.run([mutmut, "results"], cwd=folder, check=True)  # noqa: S603  # the same
+        unexplained += _unexplained(name, folder)
+    for change in unexplained:
+        sys.stdout.write(f"no test notices, and nobody explains: {change}\n")
+    return 1 if unexplained else 0
 
 
 if __name__ == "__main__":
-    _main()
+    sys.exit(_main())
