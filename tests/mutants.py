@@ -111,7 +111,8 @@ def _left(folder: Path) -> Iterator[str]:
         for name in names:
             of, _, _ = name.rpartition("__mutmut_")
             lines = difflib.ndiff(_function(tree, f"{of}__mutmut_orig"), _function(tree, name))
-            changed = " ".join(line[2:].strip() for line in lines if line.startswith("+ "))
+            # A number may have been written in another way only.
+            changed = " ".join(line[2:].strip() for line in lines if line.startswith("+ ")) or "nothing"
             yield f"{of.removeprefix('x_').removeprefix('xǁ').replace('ǁ', '.')}: {changed}"
 
 
