@@ -1,17 +1,13 @@
-"""One whole call: tries, refusals, deadlines and cancellation, against real servers on loopback."""
+"""One whole call: tries, refusals, deadlines and cancellation, against the sandbox, in virtual time."""
 
 import asyncio
 import contextlib
-import http
-import json
 import socket
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from aiohttp import web
-from attrs import define, field
+from multidict import CIMultiDict
 from waiting import until
 
 from legitmark_async import (
@@ -45,54 +41,10 @@ from legitmark_async.testing import VirtualClock
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
 Connect = Callable[..., Legitmark]
 
-CREATED = {"success": True, "sr": {"uuid": "00000000-0000-0000-0000-000000000001", "external_id": "ITEM-2024-0891"}}
 
-
-@define(eq=False)
-class Peer:
-    """A server that gives one answer after the other, the last one for ever; None is an answer that never comes."""
-
-    answers: list[web.Response | None]
-    held: asyncio.Event | None = None
-    url: str = ""
-    request_ids: list[str] = field(factory=list[str])
-    arrived: asyncio.Event = field(factory=asyncio.Event)
-
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer."""
-        await request.read()
-        self.request_ids.append(request.headers["X-Request-Id"])
-        self.arrived.set()
-        if self.held is not None:
-            await self.held.wait()
-        told = self.answers[min(len(self.request_ids), len(self.answers)) - 1]
-        if told is None:
-            await asyncio.get_running_loop().create_future()
-            raise AssertionError
-        # A response can be sent once only.
-        return web.Response(status=told.status, body=told.body, headers=told.headers)
-
-
-def answer(status: int = 200, payload: object = None, **headers: str) -> web.Response:
-    """An answer of the API."""
-    told = {"success": False, "error": {"code": status, "message": http.HTTPStatus(status).phrase}}
-    body = json.dumps(payload if payload is not None else CREATED if status == http.HTTPStatus.OK else told)
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return web.Response(status=status, body=body.encode(), headers=names)
-
-
-@contextlib.asynccontextmanager
-async def serving(*answers: web.Response | None, held: asyncio.Event | None = None) -> AsyncIterator[Peer]:
-    """A server of such answers, held back until an event."""
-    peer = Peer(list(answers), held)
-    runner = web.ServerRunner(web.Server(peer.handle, handler_cancellation=True), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    peer.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield peer
-    finally:
-        await runner.cleanup()
+def request_ids(sandbox: Sandbox) -> list[str]:
+    """Tell under which ids requests have arrived."""
+    return [CIMultiDict(seen.headers)["X-Request-Id"] for seen in sandbox.requests_seen]
 
 
 @pytest.fixture
@@ -100,7 +52,7 @@ def connect(clock: VirtualClock) -> Connect:
     """Make a client in virtual time, to which a wait is nothing."""
     assert not clock.passed
 
-    def client(server: Peer | Sandbox | str, *, key: str = "leo_key", **options: object) -> Legitmark:
+    def client(server: Sandbox | str, *, key: str = "leo_key", **options: object) -> Legitmark:
         url = server if isinstance(server, str) else server.url
         key = server.api_key if isinstance(server, Sandbox) else key
         settings = {"random": lambda: 1.0, **options}
@@ -133,15 +85,15 @@ def summary(error: LegitmarkError) -> list[tuple[int | None, str]]:
     return [(attempt.status, attempt.error) for attempt in error.attempts]
 
 
-async def test_success(connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft) -> None:
+async def test_success(connect: Connect, sandbox: Sandbox, clock: VirtualClock, draft: ServiceRequestDraft) -> None:
     """A call that succeeds at once sends one request and sleeps never."""
-    async with serving(answer()) as peer, connect(peer) as client:
+    async with connect(sandbox) as client:
         sr = await client.sr.create(draft)
 
         assert pacer_of(client).gate.in_flight == 0
 
     assert sr.external_id == "ITEM-2024-0891"
-    assert len(peer.request_ids) == 1
+    assert sandbox.ledger.requests == 1
     assert not clock.passed
 
 
@@ -162,14 +114,17 @@ async def test_refused_then_created(connect: Connect, clock: VirtualClock, draft
     assert 60 <= clock.passed - began <= 61
 
 
-async def test_refusals_are_no_failures(connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft) -> None:
+async def test_refusals_are_no_failures(
+    connect: Connect, sandbox: Sandbox, clock: VirtualClock, draft: ServiceRequestDraft
+) -> None:
     """Refusals don't use up the attempts."""
-    refusal = answer(429, Retry_After="5")
-    async with serving(*[refusal] * 4, answer()) as peer, connect(peer, retry=RetryPolicy(attempts=2)) as client:
+    sandbox.will_answer(429, retry_after=5, times=4)
+
+    async with connect(sandbox, retry=RetryPolicy(attempts=2)) as client:
         sr = await client.sr.create(draft)
 
     assert sr.external_id == draft.reference_id
-    assert len(peer.request_ids) == 5
+    assert sandbox.ledger.requests == 5
     assert clock.passed >= 4 * 5
 
 
@@ -195,25 +150,30 @@ async def test_refused_too_often(connect: Connect, drafts: Drafts) -> None:
     assert sandbox.ledger.refused == 3
 
 
-async def test_one_attempt(connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft) -> None:
+async def test_one_attempt(connect: Connect, sandbox: Sandbox, clock: VirtualClock, draft: ServiceRequestDraft) -> None:
     """With one attempt a refusal is told at once."""
-    refusal = answer(429, Retry_After="60")
-    async with serving(refusal, answer()) as peer, connect(peer, retry=RetryPolicy(attempts=1)) as client:
+    sandbox.will_answer(429, retry_after=60)
+
+    async with connect(sandbox, retry=RetryPolicy(attempts=1)) as client:
         with pytest.raises(RateLimitError, match="try again in 60 s") as caught:
             await client.sr.create(draft)
 
     assert summary(caught.value) == [(429, "RateLimitError")]
-    assert len(peer.request_ids) == 1
+    assert sandbox.ledger.requests == 1
     assert not clock.passed
 
 
-async def test_asks_too_much(connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft) -> None:
+async def test_asks_too_much(
+    connect: Connect, sandbox: Sandbox, clock: VirtualClock, draft: ServiceRequestDraft
+) -> None:
     """A server that asks to wait for more than an hour is not waited for."""
-    async with serving(answer(429, Retry_After="3700"), answer()) as peer, connect(peer) as client:
+    sandbox.will_answer(429, retry_after=3700)
+
+    async with connect(sandbox) as client:
         with pytest.raises(RateLimitError, match=r"try again in 3\.7e\+03 s"):
             await client.sr.create(draft)
 
-    assert len(peer.request_ids) == 1
+    assert sandbox.ledger.requests == 1
     assert not clock.passed
 
 
@@ -287,9 +247,12 @@ async def test_repeat(fault: FaultKind, connect: Connect, clock: VirtualClock, d
     assert 0.5 <= clock.passed <= 0.7
 
 
-async def test_still_unknown(connect: Connect, draft: ServiceRequestDraft) -> None:
+async def test_still_unknown(connect: Connect, sandbox: Sandbox, draft: ServiceRequestDraft) -> None:
     """A try that may have been processed stays in doubt, though the repeated one surely was refused."""
-    async with serving(answer(500), answer(400)) as peer, connect(peer, on_ambiguous="repeat") as client:
+    for status in (500, 400):
+        sandbox.will_answer(status)
+
+    async with connect(sandbox, on_ambiguous="repeat") as client:
         with pytest.raises(OutcomeUnknownError, match="answered 400") as caught:
             await client.sr.create(draft)
 
@@ -343,11 +306,18 @@ async def test_never_up(
         (422, InvalidRequestError),
     ],
 )
-async def test_refused_for_good(
-    status: int, cls: type[ResponseError], connect: Connect, clock: VirtualClock, draft: ServiceRequestDraft
+async def test_refused_for_good(  # fixtures
+    status: int,
+    cls: type[ResponseError],
+    connect: Connect,
+    sandbox: Sandbox,
+    clock: VirtualClock,
+    draft: ServiceRequestDraft,
 ) -> None:
     """What a repeating can't mend is raised at once."""
-    async with serving(answer(status), answer()) as peer, connect(peer, on_ambiguous="raise") as client:
+    sandbox.will_answer(status)
+
+    async with connect(sandbox, on_ambiguous="raise") as client:
         with pytest.raises(cls, match=f"POST /api/v2/sr answered {status}") as caught:
             await client.sr.create(draft)
 
@@ -356,49 +326,54 @@ async def test_refused_for_good(
     assert type(caught.value) is cls
     assert caught.value.status == status
     assert summary(caught.value) == [(status, cls.__name__)]
-    assert [attempt.request_id for attempt in caught.value.attempts] == peer.request_ids
-    assert len(peer.request_ids) == 1
+    assert [attempt.request_id for attempt in caught.value.attempts] == request_ids(sandbox)
+    assert sandbox.ledger.requests == 1
     assert not clock.passed
 
 
-async def test_no_success(connect: Connect, draft: ServiceRequestDraft) -> None:
+async def test_no_success(connect: Connect, sandbox: Sandbox, draft: ServiceRequestDraft) -> None:
     """A 200 that says `success: false` is what the code in its body says."""
-    told = {"success": False, "error": {"code": 409, "message": "it exists"}}
-    async with serving(answer(200, told)) as peer, connect(peer, on_ambiguous="raise") as client:
+    sandbox.will_answer(200, body={"success": False, "error": {"code": 409, "message": "it exists"}})
+
+    async with connect(sandbox, on_ambiguous="raise") as client:
         with pytest.raises(ConflictError, match="answered 200: it exists"):
             await client.sr.create(draft)
 
-    assert len(peer.request_ids) == 1
+    assert sandbox.ledger.requests == 1
 
 
-async def test_wrong_draft(connect: Connect, draft: ServiceRequestDraft) -> None:
+async def test_wrong_draft(connect: Connect, sandbox: Sandbox, draft: ServiceRequestDraft) -> None:
     """A wrong draft is told before anything is sent."""
     wrong = ServiceRequestDraft("", draft.item)
-    async with serving(answer()) as peer, connect(peer) as client:
+
+    async with connect(sandbox) as client:
         with pytest.raises(ConfigurationError, match="the draft can't be sent: reference_id"):
             await client.sr.create(wrong)
 
-    assert not peer.request_ids
+    assert not sandbox.requests_seen
 
 
-async def test_wait_beyond_deadline(draft: ServiceRequestDraft) -> None:
+async def test_wait_beyond_deadline(
+    connect: Connect, sandbox: Sandbox, clock: VirtualClock, draft: ServiceRequestDraft
+) -> None:
     """A Retry-After that doesn't fit into the deadline is told at once, with where the time went."""
-    async with serving(answer(429, Retry_After="30"), answer()) as peer, Legitmark("leo_key", base_url=peer.url) as one:
-        began = time.monotonic()
+    sandbox.latency = 0.2
+    sandbox.will_answer(429, retry_after=30)
+
+    async with connect(sandbox) as client:
         with pytest.raises(DeadlineExceededError, match=r"did not fit into 1 s .* could leave in 30\S* s") as caught:
-            await one.with_options(deadline=1).sr.create(draft)
-        seconds = time.monotonic() - began
+            await client.with_options(deadline=1).sr.create(draft)
 
     error = caught.value
-    assert seconds < 0.5
+    assert clock.passed < 0.5
     assert error.needed == pytest.approx(30, abs=1)
-    assert error.reason == "rate limit"
-    assert sum(error.spent.values()) == pytest.approx(seconds, abs=0.2)
-    assert error.spent["request"] > 0
+    assert error.reason == "partner limit of 1000"
+    assert sum(error.spent.values()) == pytest.approx(clock.passed, abs=0.001)
+    assert error.spent["request"] > 0.1
     assert type(error.__cause__) is RateLimitError
     assert summary(error) == [(429, "RateLimitError")]
     assert not error.maybe_processed
-    assert len(peer.request_ids) == 1
+    assert sandbox.ledger.requests == 1
 
 
 async def test_backoff_beyond_deadline(
@@ -416,11 +391,13 @@ async def test_backoff_beyond_deadline(
     assert not caught.value.maybe_processed
 
 
-async def test_deadline_in_flight(draft: ServiceRequestDraft) -> None:
+async def test_deadline_in_flight(connect: Connect, sandbox: Sandbox, draft: ServiceRequestDraft) -> None:
     """A deadline that ends while the request is in flight leaves open what happened."""
-    async with serving(None) as peer, Legitmark("leo_key", base_url=peer.url) as client:
+    sandbox.will_fail("stall-before")
+
+    async with connect(sandbox) as client:
         with pytest.raises(
-            OutcomeUnknownError, match=r"did not fit into 0\.2 s \(spent: .*0\.2\S* s on request\)"
+            OutcomeUnknownError, match=r"did not fit into 0\.2 s \(spent: 0\.2 s on request\)"
         ) as caught:
             await client.with_options(deadline=0.2).sr.create(draft)
 
@@ -429,48 +406,44 @@ async def test_deadline_in_flight(draft: ServiceRequestDraft) -> None:
     cause = caught.value.__cause__
     assert isinstance(cause, DeadlineExceededError)
     assert cause.maybe_processed
-    assert cause.spent["request"] == pytest.approx(0.2, abs=0.1)
-    assert caught.value.request_id == peer.request_ids[0]
+    assert cause.spent["request"] == pytest.approx(0.2, abs=0.001)
+    assert [caught.value.request_id] == request_ids(sandbox)
 
 
-async def test_deadline_of_closed_gate(draft: ServiceRequestDraft) -> None:
+async def test_deadline_of_closed_gate(
+    connect: Connect, sandbox: Sandbox, clock: VirtualClock, draft: ServiceRequestDraft
+) -> None:
     """While the gate is closed for longer than the deadline, a call is refused at once, without a request."""
-    retry = RetryPolicy(attempts=1)
-    async with (
-        serving(answer(429, Retry_After="30"), answer()) as peer,
-        Legitmark("leo_key", base_url=peer.url, retry=retry) as client,
-    ):
+    sandbox.will_answer(429, retry_after=30)
+
+    async with connect(sandbox, retry=RetryPolicy(attempts=1)) as client:
         with pytest.raises(RateLimitError, match="try again in 30 s"):
             await client.sr.create(draft)
-        began = time.monotonic()
-        with pytest.raises(DeadlineExceededError, match=r"could leave in 30\S* s: rate limit") as caught:
+        with pytest.raises(DeadlineExceededError, match=r"could leave in 30\S* s: partner limit of 1000") as caught:
             await client.with_options(deadline=1).sr.create(draft)
-        seconds = time.monotonic() - began
 
         assert pacer_of(client).waiting == 0
 
-    assert seconds < 0.5
+    assert not clock.passed
     assert caught.value.__cause__ is None
     assert not caught.value.maybe_processed
     assert caught.value.attempts == ()
-    assert len(peer.request_ids) == 1
+    assert sandbox.ledger.requests == 1
 
 
-async def test_deadline_of_closing_gate(drafts: Drafts) -> None:
+async def test_deadline_of_closing_gate(connect: Connect, sandbox: Sandbox, drafts: Drafts) -> None:
     """A call that waits for its turn is sent away when another's refusal closes the gate for longer than it has."""
     first, second = drafts(2)
-    refusal = asyncio.Event()
+    sandbox.latency = 1.0
+    sandbox.will_answer(429, retry_after=30)
 
-    async with (
-        serving(answer(429, Retry_After="30"), held=refusal) as peer,
-        Legitmark("leo_key", base_url=peer.url, concurrency=1) as client,
-    ):
+    async with connect(sandbox, concurrency=1) as client:
         blocker = asyncio.create_task(client.with_options(retry=RetryPolicy(attempts=1)).sr.create(first))
-        await peer.arrived.wait()
+        await asyncio.sleep(0.1)
         waiting = asyncio.create_task(client.with_options(deadline=20).sr.create(second))
-        await until(lambda: pacer_of(client).waiting == 1)
-        refusal.set()
-        with pytest.raises(DeadlineExceededError, match=r"could leave in 30\S* s: rate limit") as caught:
+        await asyncio.sleep(0.1)
+        assert pacer_of(client).waiting == 1
+        with pytest.raises(DeadlineExceededError, match=r"could leave in 30\S* s: partner limit of 1000") as caught:
             await waiting
         with pytest.raises(RateLimitError, match="answered 429"):
             await blocker
@@ -479,15 +452,15 @@ async def test_deadline_of_closing_gate(drafts: Drafts) -> None:
     assert list(caught.value.spent) == ["rate limit"]
 
 
-async def test_deadline_in_line(drafts: Drafts) -> None:
+async def test_deadline_in_line(connect: Connect, sandbox: Sandbox, drafts: Drafts) -> None:
     """A deadline that ends while the call waits for its turn behind others means that nothing was sent."""
     first, second = drafts(2)
-    async with serving(None) as peer, Legitmark("leo_key", base_url=peer.url, concurrency=1) as client:
+    sandbox.will_fail("stall-before")
+
+    async with connect(sandbox, concurrency=1) as client:
         blocker = asyncio.create_task(client.sr.create(first))
-        await peer.arrived.wait()
-        with pytest.raises(
-            DeadlineExceededError, match=r"did not fit into 0\.1 s \(spent: 0\.1\S* s on rate"
-        ) as caught:
+        await asyncio.sleep(0.1)
+        with pytest.raises(DeadlineExceededError, match=r"did not fit into 0\.1 s \(spent: 0\.1 s on rate") as caught:
             await client.with_options(deadline=0.1).sr.create(second)
 
         assert pacer_of(client).waiting == 0
@@ -496,24 +469,27 @@ async def test_deadline_in_line(drafts: Drafts) -> None:
 
     assert not caught.value.maybe_processed
     assert caught.value.attempts == ()
-    assert len(peer.request_ids) == 1
+    assert sandbox.ledger.requests == 1
 
 
-async def test_attempts(connect: Connect, draft: ServiceRequestDraft) -> None:
+async def test_attempts(connect: Connect, sandbox: Sandbox, draft: ServiceRequestDraft) -> None:
     """The error tells each try: status, error, request id, the wait before it and what that was for."""
-    script = (answer(429, Retry_After="5"), answer(503, Retry_After="7"), answer(400, X_Request_Id="theirs"))
-    async with serving(*script) as peer, connect(peer, on_ambiguous="repeat") as client:
+    sandbox.will_answer(429, retry_after=5)
+    sandbox.will_answer(503, retry_after=7)
+    sandbox.will_answer(400, headers={"X-Request-Id": "theirs"})
+
+    async with connect(sandbox, on_ambiguous="repeat") as client:
         with pytest.raises(OutcomeUnknownError, match="answered 400: Bad Request") as caught:
             await client.sr.create(draft)
 
-    attempts = caught.value.attempts
+    attempts, sent = caught.value.attempts, request_ids(sandbox)
     assert [attempt.number for attempt in attempts] == [1, 2, 3]
     assert [attempt.status for attempt in attempts] == [429, 503, 400]
     assert [attempt.error for attempt in attempts] == ["RateLimitError", "ServerError", "InvalidRequestError"]
-    assert [attempt.request_id for attempt in attempts] == peer.request_ids
-    assert len(set(peer.request_ids)) == 3
-    assert [attempt.waited for attempt in attempts] == [0, pytest.approx(5.1, abs=0.1), 7]
-    assert [attempt.reason for attempt in attempts] == [None, "rate limit", "backoff"]
+    assert [attempt.request_id for attempt in attempts] == sent
+    assert len(set(sent)) == 3
+    assert [attempt.waited for attempt in attempts] == [0, pytest.approx(5, abs=0.1), pytest.approx(7)]
+    assert [attempt.reason for attempt in attempts] == [None, "partner limit of 1000", "backoff"]
     assert caught.value.request_id == "theirs"
 
 
@@ -533,18 +509,19 @@ async def test_quota(connect: Connect, clock: VirtualClock, drafts: Drafts, refu
         assert error.__notes__ == ["not tried again: the retry quota of the client is used up"]
 
 
-async def test_quota_comes_back(connect: Connect, draft: ServiceRequestDraft) -> None:
+async def test_quota_comes_back(connect: Connect, sandbox: Sandbox, draft: ServiceRequestDraft) -> None:
     """A success gives back what its retry took."""
-    retry = RetryPolicy(quota=5)
-    async with serving(answer(503), answer()) as peer, connect(peer, retry=retry, on_ambiguous="repeat") as client:
+    sandbox.will_answer(503)
+
+    async with connect(sandbox, retry=RetryPolicy(quota=5), on_ambiguous="repeat") as client:
         await client.sr.create(draft)
 
         assert client._shared.quota.tokens == 5
 
-        peer.request_ids.clear()
+        sandbox.will_answer(503)
         await client.sr.create(draft)
 
-    assert len(peer.request_ids) == 2
+    assert sandbox.ledger.requests == 4
 
 
 @pytest.mark.parametrize("luck", [0.0, 1.0])
@@ -610,69 +587,69 @@ async def cancel(task: "asyncio.Task[Any]") -> None:
         await task
 
 
-async def test_cancelled_in_flight(draft: ServiceRequestDraft) -> None:
+async def test_cancelled_in_flight(connect: Connect, sandbox: Sandbox, draft: ServiceRequestDraft) -> None:
     """A call that is cancelled in flight gives back its turn, and its state tells that it may have been processed."""
-    async with serving(None, answer()) as peer:
-        client = Legitmark("leo_key", base_url=peer.url, concurrency=1)
-        async with leaving_nothing(client):
-            state = CallState()
-            task = asyncio.create_task(client.sr._caller.call(create_service_request(draft), state))
-            await peer.arrived.wait()
-            assert pacer_of(client).gate.in_flight == 1
-            await cancel(task)
+    sandbox.will_fail("stall-before")
+    client = connect(sandbox, concurrency=1)
+    async with leaving_nothing(client):
+        state = CallState()
+        task = asyncio.create_task(client.sr._caller.call(create_service_request(draft), state))
+        await until(lambda: bool(sandbox.requests_seen))
+        assert pacer_of(client).gate.in_flight == 1
+        await cancel(task)
 
-            assert state.unsettled
-            # The turn is free: with one at a time, this would hang otherwise.
-            assert (await client.sr.create(draft)).external_id == draft.reference_id
+        assert state.unsettled
+        # The turn is free: with one at a time, this would hang otherwise.
+        assert (await client.sr.create(draft)).external_id == draft.reference_id
 
 
-async def test_cancelled_in_line(drafts: Drafts) -> None:
+async def test_cancelled_in_line(connect: Connect, sandbox: Sandbox, drafts: Drafts) -> None:
     """A call that is cancelled while it waits for its turn is not sent, and the one behind it gets the turn."""
     first, second, third = drafts(3)
-    async with serving(None, answer()) as peer:
-        client = Legitmark("leo_key", base_url=peer.url, concurrency=1)
-        async with leaving_nothing(client):
-            state = CallState()
-            blocker = asyncio.create_task(client.sr.create(first))
-            await peer.arrived.wait()
-            task = asyncio.create_task(client.sr._caller.call(create_service_request(second), state))
-            behind = asyncio.create_task(client.sr.create(third))
-            await until(lambda: pacer_of(client).waiting == 2)
-            await cancel(task)
-            await cancel(blocker)
-            await behind
+    sandbox.will_fail("stall-before")
+    client = connect(sandbox, concurrency=1)
+    async with leaving_nothing(client):
+        state = CallState()
+        blocker = asyncio.create_task(client.sr.create(first))
+        await until(lambda: bool(sandbox.requests_seen))
+        task = asyncio.create_task(client.sr._caller.call(create_service_request(second), state))
+        behind = asyncio.create_task(client.sr.create(third))
+        await until(lambda: pacer_of(client).waiting == 2)
+        await cancel(task)
+        await cancel(blocker)
+        await behind
 
-            assert not state.unsettled
-    assert len(peer.request_ids) == 2
+        assert not state.unsettled
+    assert sandbox.ledger.requests == 2
 
 
-async def test_cancelled_as_it_is_served(drafts: Drafts) -> None:
+async def test_cancelled_as_it_is_served(connect: Connect, sandbox: Sandbox, drafts: Drafts) -> None:
     """A call that is cancelled in the moment it gets its turn hands the turn on."""
     first, second, third = drafts(3)
-    async with serving(None, answer()) as peer:
-        client = Legitmark("leo_key", base_url=peer.url, concurrency=1)
-        async with leaving_nothing(client):
-            blocker = asyncio.create_task(client.sr.create(first))
-            await peer.arrived.wait()
-            task = asyncio.create_task(client.sr.create(second))
-            behind = asyncio.create_task(client.sr.create(third))
-            await until(lambda: pacer_of(client).waiting == 2)
-            blocker.cancel()
-            await until(lambda: pacer_of(client).waiting == 1)
-            await cancel(task)
-            await behind
+    sandbox.will_fail("stall-before")
+    client = connect(sandbox, concurrency=1)
+    async with leaving_nothing(client):
+        blocker = asyncio.create_task(client.sr.create(first))
+        await until(lambda: bool(sandbox.requests_seen))
+        task = asyncio.create_task(client.sr.create(second))
+        behind = asyncio.create_task(client.sr.create(third))
+        await until(lambda: pacer_of(client).waiting == 2)
+        blocker.cancel()
+        await until(lambda: pacer_of(client).waiting == 1)
+        await cancel(task)
+        await behind
 
-            assert blocker.cancelled()
+        assert blocker.cancelled()
 
 
-async def test_cancelled_at_closed_gate(connect: Connect, draft: ServiceRequestDraft) -> None:
+async def test_cancelled_at_closed_gate(connect: Connect, sandbox: Sandbox, draft: ServiceRequestDraft) -> None:
     """A call that is cancelled while the gate is closed leaves no waiter, and after closing no timer."""
-    async with serving(answer(429, Retry_After="60")) as peer:
-        client = connect(peer)
-        async with leaving_nothing(client):
-            task = asyncio.create_task(client.sr.create(draft))
-            await until(lambda: pacer_of(client).waiting == 1)
-            await cancel(task)
+    sandbox.will_answer(429, retry_after=60)
+    client = connect(sandbox)
+    async with leaving_nothing(client):
+        task = asyncio.create_task(client.sr.create(draft))
+        await until(lambda: pacer_of(client).waiting == 1)
+        await cancel(task)
 
 
 async def test_cancelled_in_backoff(
@@ -688,9 +665,11 @@ async def test_cancelled_in_backoff(
     assert clock.passed == 0.3
 
 
-async def test_outer_timeout(draft: ServiceRequestDraft) -> None:
+async def test_outer_timeout(connect: Connect, sandbox: Sandbox, draft: ServiceRequestDraft) -> None:
     """A timeout of the caller's own stays the caller's, even if the call has a deadline too."""
-    async with serving(None) as peer, Legitmark("leo_key", base_url=peer.url) as client:
+    sandbox.will_fail("stall-before")
+
+    async with connect(sandbox) as client:
         with pytest.raises(TimeoutError) as caught:
             async with asyncio.timeout(0.1):
                 await client.with_options(deadline=30).sr.create(draft)
