@@ -154,6 +154,15 @@ class TestPhase:
 
         assert len(list(uses.instants)) == 10 + 64
 
+    def test_largest_uses(self) -> None:
+        """Uses of a limit of ten thousand are kept, all of them."""
+        uses = Uses(10_000)
+
+        for _ in range(10_000):
+            uses.add(5.0)
+
+        assert (uses.complete, uses.free_in(6.0, 60.0)) == (True, 59.0)
+
 
 class TestCounter:
     """A sliding counter."""
@@ -474,6 +483,13 @@ class TestDiscovery:
 
         assert isinstance(found, Rate)
         assert found.at == at
+
+    def test_asked_for_the_reset(self) -> None:
+        """A Retry-After that ends with the reset is no other instant."""
+        law = Discovery(0.0, 0.1, 100)
+        law.relimit(100)
+
+        assert refuse(law, 1.0, Refusal(resets_in=9.0, asked=9.0)) == Hold(9.0, exact=True)
 
     def test_told_the_second_time(self) -> None:
         """A limit that is told by the second refusal only is a window that began between its canary and the answer."""
