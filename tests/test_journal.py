@@ -1,6 +1,7 @@
 """The file of a journal: who may open it, what it says when it can't be used, and how it survives."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -262,6 +263,42 @@ def test_read_only(folder: int, words: str) -> None:
         Path(name).chmod(0o777)
 
     assert words in done.stderr
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[None]:
+    """Be a user who may write nothing, where this one may write all."""
+    everybody = os.geteuid()
+    if everybody == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(everybody)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="there is nobody else to be")
+def test_read_where_nothing_is_written() -> None:
+    """A journal can be read from a medium that can't be written to, and nothing else is taken for one there."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path, other = folder / "run.db", folder / "none.db"
+        Store.open(path, OURS).close(None, 0)
+        other.write_bytes(b"no journal")
+        folder.chmod(0o555)
+
+        with nobody():
+            with JournalReader(path) as journal:
+                summary = journal.summary()
+            with pytest.raises(JournalError, match="file is not a database"), JournalReader(other):
+                pass
+        folder.chmod(0o777)
+
+        left = {file.name for file in folder.iterdir()}
+        with JournalReader(path) as journal:
+            assert journal.summary() == summary
+    # Opened as what never changes, it leaves nothing beside it.
+    assert left == {"none.db", "run.db", "run.db.lock"}
 
 
 async def test_durable_before_sent(client: Legitmark, sandbox: Sandbox, drafts: Drafts, path: Path) -> None:
