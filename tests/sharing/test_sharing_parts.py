@@ -191,6 +191,17 @@ class TestGroup:
 
         assert permits[0].at - NOW == pytest.approx(asked_at, abs=0.1)
 
+    @pytest.mark.parametrize(("intervals", "given"), [(3.9, True), (4.1, False)])
+    def test_silent(self, intervals: float, *, given: bool) -> None:
+        """Nothing is planned for one that has been silent for four intervals, and may be back."""
+        met = group()
+        meet(met, report("a", 1), NOW + 0.1)
+        met.members["a"].lines = [Waiting(BULK, "", 3)]
+
+        meet(met, report("b", 1), NOW + 0.1 + intervals * met.interval)
+
+        assert len(met.members["a"].permits) == (3 if given else 0)
+
     def test_gone(self) -> None:
         """Who hasn't come for some seconds is forgotten, with what it left there."""
         met = group()
