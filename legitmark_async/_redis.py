@@ -1,6 +1,8 @@
 """Connections to Redis, which is an extra."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 from attrs import define, field
@@ -57,14 +59,27 @@ class Connections:
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
     _redis: Any = field(default=None, init=False)
 
-    @property
-    def fresh(self) -> bool:
-        """Whether there are none yet in the running loop."""
-        return self._redis is None or self._loop is not asyncio.get_running_loop()
+    @contextlib.asynccontextmanager
+    async def redis(self) -> AsyncIterator[Any]:
+        """Give a client of Redis over them.
 
-    def redis(self) -> Any:  # noqa: ANN401  # redis is an extra, and may not be there
-        """Return a client of Redis over them."""
-        if self.fresh:
+        If they are closed meanwhile, its own are closed again: one that was about to connect then wouldn't be noticed.
+        """
+        redis = self._opened()
+        try:
+            yield redis
+        finally:
+            if redis is not self._redis:
+                await redis.aclose()
+
+    async def aclose(self) -> None:
+        """Close them. They may be used again afterwards."""
+        redis, self._redis = self._redis, None
+        if redis is not None:
+            await redis.aclose()
+
+    def _opened(self) -> Any:  # noqa: ANN401  # redis is an extra, and may not be there
+        if self._redis is None or self._loop is not asyncio.get_running_loop():
             module = require_redis(self.what)
             # The default pool raises where this one waits.
             pool = module.BlockingConnectionPool.from_url(
@@ -77,9 +92,3 @@ class Connections:
             )
             self._redis, self._loop = module.Redis.from_pool(pool), asyncio.get_running_loop()
         return self._redis
-
-    async def aclose(self) -> None:
-        """Close them. They may be used again afterwards."""
-        redis, self._redis = self._redis, None
-        if redis is not None:
-            await redis.aclose()

@@ -123,7 +123,8 @@ class Ledger:
         errors = require_redis("Ledger")
         while True:
             try:
-                return await question(self._connections.redis())
+                async with self._connections.redis() as redis:
+                    return await question(redis)
             except (errors.ConnectionError, errors.TimeoutError, OSError) as error:
                 if not going_on():
                     raise LedgerError(self.where, f"Redis can't be reached: {error}") from None

@@ -55,7 +55,7 @@ class RedisLimits:
 
     async def load(self, key: str) -> Stored:
         """Return what is stored under a key, and the time of the server."""
-        async with self._connected().pipeline(transaction=False) as pipeline:
+        async with self._connections.redis() as redis, redis.pipeline(transaction=False) as pipeline:
             pipeline.hmget(self._name(key), "document", "version")
             pipeline.time()
             (document, version), (seconds, microseconds) = await pipeline.execute()
@@ -63,13 +63,24 @@ class RedisLimits:
 
     async def save(self, key: str, document: str, version: int, *, alarm: bool) -> bool:
         """Store a text if nobody has changed it since that version was loaded; False if somebody has."""
-        self._connected()
-        return bool(await self._script([self._name(key)], [version, document, _KEPT, int(alarm)]))
+        async with self._connections.redis() as redis:
+            self._prepare(redis)
+            return bool(await self._script([self._name(key)], [version, document, _KEPT, int(alarm)]))
 
     async def alarm(self, key: str) -> int:
         """Return the version that somebody has stored with an alarm since the last one."""
-        name = self._name(key)
-        redis = self._connected()
+        async with self._connections.redis() as redis:
+            self._prepare(redis)
+            return await self._heard(redis, self._name(key))
+
+    async def aclose(self) -> None:
+        """Close the connections. It may be used again afterwards."""
+        subscriptions, self._subscriptions = list(self._subscriptions.values()), {}
+        for subscription in subscriptions:
+            await subscription.aclose()
+        await self._connections.aclose()
+
+    async def _heard(self, redis: Any, name: str) -> int:  # noqa: ANN401  # redis is an extra, and may not be there
         subscription = self._subscriptions.get(name)
         if subscription is None:
             subscription = redis.pubsub(ignore_subscribe_messages=True)
@@ -87,20 +98,10 @@ class RedisLimits:
             raise
         return int(message["data"])
 
-    async def aclose(self) -> None:
-        """Close the connections. It may be used again afterwards."""
-        subscriptions, self._subscriptions = list(self._subscriptions.values()), {}
-        for subscription in subscriptions:
-            await subscription.aclose()
-        await self._connections.aclose()
-
     def _name(self, key: str) -> str:
         return f"{self.prefix}:{{{key}}}:limits"
 
-    def _connected(self) -> Any:  # noqa: ANN401  # redis is an extra, and may not be there
-        fresh = self._connections.fresh
-        redis = self._connections.redis()
-        if fresh:
+    def _prepare(self, redis: Any) -> None:  # noqa: ANN401  # redis is an extra, and may not be there
+        if self._script is None or self._script.registered_client is not redis:
             # What belonged to another loop, or was closed, is of no use any more.
             self._script, self._subscriptions = redis.register_script(_SAVE), {}
-        return redis

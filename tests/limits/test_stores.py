@@ -108,7 +108,8 @@ class TestRedis:
         """What nobody uses any more is not kept for ever; the key's name is as it is documented."""
         store = RedisLimits(redis.url, prefix="mine")
         await store.save("a", "text", 0, alarm=False)
-        seconds = await store._connected().ttl("mine:{a}:limits")
+        async with store._connections.redis() as connected:
+            seconds = await connected.ttl("mine:{a}:limits")
 
         assert 29 * 86_400 < seconds <= 30 * 86_400
         await store.aclose()
