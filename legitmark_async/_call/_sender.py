@@ -75,7 +75,7 @@ class Sender:
         self.pacer.answered(turn, limits)
         if self.telemetry.tells_tries:
             attempt = state.attempt(_call_of(request), "", response.status, answered_at)
-            self.telemetry.end_try(request, attempt, headers, None)
+            self.telemetry.end_try(request, attempt, headers, None, answered_at)
         return result
 
     def server_time(self, instant: float) -> float:
@@ -100,7 +100,7 @@ class Sender:
         self._end_turn(turn, error)
         now = self.clock()
         attempt = state.attempt(_call_of(request), type(error).__name__, getattr(error, "status", None), now)
-        self.telemetry.end_try(request, attempt, headers, error)
+        self.telemetry.end_try(request, attempt, headers, error, now)
         if isinstance(error, LegitmarkError):
             state.fail(attempt, error, now)
 

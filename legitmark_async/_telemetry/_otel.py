@@ -120,9 +120,9 @@ class OpenTelemetry:
         self.instruments.requests.add(1, group_of(request))
 
     def end_try(
-        self, request: Request[T], attempt: Attempt, headers: Headers | None, error: BaseException | None
+        self, request: Request[T], attempt: Attempt, headers: Headers | None, error: BaseException | None, ago: float
     ) -> None:
-        """Tell what became of a request, and what it had waited for."""
+        """Tell what became of a request that ended some seconds ago, and what it had waited for."""
         group = group_of(request)
         self.instruments.requests.add(-1, group)
         self.instruments.attempts.add(1, group | ending_of(attempt.status, attempt.error))
@@ -132,7 +132,7 @@ class OpenTelemetry:
         if attempt.waited >= _SHORTEST_WAIT and attempt.reason is not None:
             waits = {REASON: attempt.reason}
             self.instruments.waits.record(attempt.waited, group | waits)
-        _tell_try(attempt, headers, waits)
+        _tell_try(attempt, headers, waits, ago)
 
 
 def _tell_error(span: "Span", error: BaseException) -> None:
@@ -143,11 +143,11 @@ def _tell_error(span: "Span", error: BaseException) -> None:
     span.add_event("exception", {"exception.type": type(error).__name__, "exception.message": text})
 
 
-def _tell_try(attempt: Attempt, headers: Headers | None, waits: Facts) -> None:
+def _tell_try(attempt: Attempt, headers: Headers | None, waits: Facts, ago: float) -> None:
     from opentelemetry.trace import get_current_span  # noqa: PLC0415  # an extra
 
     span = get_current_span()
-    sent_at = time.time_ns() - int(attempt.seconds * _NANOSECONDS)
+    sent_at = time.time_ns() - int((ago + attempt.seconds) * _NANOSECONDS)
     if waits:
         began_at = sent_at - int(attempt.waited * _NANOSECONDS)
         span.add_event("wait", {**waits, "legitmark.wait.duration": attempt.waited}, timestamp=began_at)

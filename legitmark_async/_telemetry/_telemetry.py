@@ -69,7 +69,7 @@ class Telemetry:
                 self._otel.begin_try(request)
 
     def end_try(
-        self, request: Request[T], attempt: Attempt, headers: Headers | None, error: BaseException | None
+        self, request: Request[T], attempt: Attempt, headers: Headers | None, error: BaseException | None, now: float
     ) -> None:
         """Tell what became of a request.
 
@@ -78,12 +78,13 @@ class Telemetry:
             attempt: The try.
             headers: Of its answer, if there was one.
             error: What it failed with, if it did.
+            now: When it ended, in monotonic seconds.
         """
         if LOG.isEnabledFor(logging.DEBUG):
             log_try(request, attempt, headers, error)
         if self._otel is not None:
             with self._guard:
-                self._otel.end_try(request, attempt, headers, error)
+                self._otel.end_try(request, attempt, headers, error, self.clock() - now)
 
 
 @define(eq=False)
