@@ -1,6 +1,8 @@
 """Shares limits between machines, through Redis."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 from attrs import define, field
@@ -46,7 +48,7 @@ class RedisLimits:
     url: str = field(converter=checked_redis_url, repr=False)
     prefix: str = "legitmark"
     _connections: Connections = field(init=False, repr=False)
-    _script: Any = field(default=None, init=False, repr=False)
+    _client: Any = field(default=None, init=False, repr=False)  # whose the subscriptions are
     _subscriptions: dict[str, Any] = field(factory=dict[str, Any], init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -55,7 +57,7 @@ class RedisLimits:
 
     async def load(self, key: str) -> Stored:
         """Return what is stored under a key, and the time of the server."""
-        async with self._connections.redis() as redis, redis.pipeline(transaction=False) as pipeline:
+        async with self._connected() as redis, redis.pipeline(transaction=False) as pipeline:
             pipeline.hmget(self._name(key), "document", "version")
             pipeline.time()
             (document, version), (seconds, microseconds) = await pipeline.execute()
@@ -63,14 +65,13 @@ class RedisLimits:
 
     async def save(self, key: str, document: str, version: int, *, alarm: bool) -> bool:
         """Store a text if nobody has changed it since that version was loaded; False if somebody has."""
-        async with self._connections.redis() as redis:
-            self._prepare(redis)
-            return bool(await self._script([self._name(key)], [version, document, _KEPT, int(alarm)]))
+        async with self._connected() as redis:
+            save = redis.register_script(_SAVE)
+            return bool(await save([self._name(key)], [version, document, _KEPT, int(alarm)]))
 
     async def alarm(self, key: str) -> int:
         """Return the version that somebody has stored with an alarm since the last one."""
-        async with self._connections.redis() as redis:
-            self._prepare(redis)
+        async with self._connected() as redis:
             return await self._heard(redis, self._name(key))
 
     async def aclose(self) -> None:
@@ -79,6 +80,14 @@ class RedisLimits:
         for subscription in subscriptions:
             await subscription.aclose()
         await self._connections.aclose()
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Any]:
+        async with self._connections.redis() as redis:
+            if self._client is not redis:
+                # What belonged to another loop, or was closed, is of no use any more.
+                self._client, self._subscriptions = redis, {}
+            yield redis
 
     async def _heard(self, redis: Any, name: str) -> int:  # noqa: ANN401  # redis is an extra, and may not be there
         subscription = self._subscriptions.get(name)
@@ -100,8 +109,3 @@ class RedisLimits:
 
     def _name(self, key: str) -> str:
         return f"{self.prefix}:{{{key}}}:limits"
-
-    def _prepare(self, redis: Any) -> None:  # noqa: ANN401  # redis is an extra, and may not be there
-        if self._script is None or self._script.registered_client is not redis:
-            # What belonged to another loop, or was closed, is of no use any more.
-            self._script, self._subscriptions = redis.register_script(_SAVE), {}
