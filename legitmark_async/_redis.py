@@ -63,7 +63,7 @@ class Connections:
     async def redis(self) -> AsyncIterator[Any]:
         """Give a client of Redis over them.
 
-        If they are closed meanwhile, its own are closed again: one that was about to connect then wouldn't be noticed.
+        If they are closed meanwhile, they are closed once more at the end: what was just connecting was missed.
         """
         redis = self._opened()
         try:

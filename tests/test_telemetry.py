@@ -201,7 +201,7 @@ class TestSpans:
         It doesn't matter how long the logging of the refused try takes.
         """
         caplog.set_level(logging.DEBUG, "legitmark_async")
-        limits, tracing = Limits(partner=1, window=0.3), Tracing()
+        limits, tracing = Limits(partner=1, window=0.6), Tracing()
         async with Sandbox(limits=limits) as sandbox, Legitmark(sandbox.api_key, base_url=sandbox.url) as client:
             await client.sr.create(draft)
             tracing.listen(client)
@@ -211,6 +211,7 @@ class TestSpans:
         events = tracing.span.events
         assert [event.name for event in events] == ["attempt", "wait", "attempt"]
         assert [event.timestamp for event in events] == sorted(event.timestamp for event in events)
+        assert events[-1].timestamp - events[0].timestamp > 200_000_000
         (wait,) = tracing.events("wait")
         waited = (events[2].timestamp - events[1].timestamp) / 1e9
         assert waited == pytest.approx(wait["legitmark.wait.duration"], abs=0.05)

@@ -4,7 +4,6 @@ One span a call, of kind internal: that of each request is the HTTP client's own
 """
 
 import sys
-import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -120,9 +119,14 @@ class OpenTelemetry:
         self.instruments.requests.add(1, group_of(request))
 
     def end_try(
-        self, request: Request[T], attempt: Attempt, headers: Headers | None, error: BaseException | None, ago: float
+        self,
+        request: Request[T],
+        attempt: Attempt,
+        headers: Headers | None,
+        error: BaseException | None,
+        ended_at: float,
     ) -> None:
-        """Tell what became of a request that ended some seconds ago, and what it had waited for."""
+        """Tell what became of a request that ended at an instant (epoch seconds), and what it had waited for."""
         group = group_of(request)
         self.instruments.requests.add(-1, group)
         self.instruments.attempts.add(1, group | ending_of(attempt.status, attempt.error))
@@ -132,7 +136,7 @@ class OpenTelemetry:
         if attempt.waited >= _SHORTEST_WAIT and attempt.reason is not None:
             waits = {REASON: attempt.reason}
             self.instruments.waits.record(attempt.waited, group | waits)
-        _tell_try(attempt, headers, waits, ago)
+        _tell_try(attempt, headers, waits, ended_at)
 
 
 def _tell_error(span: "Span", error: BaseException) -> None:
@@ -143,11 +147,11 @@ def _tell_error(span: "Span", error: BaseException) -> None:
     span.add_event("exception", {"exception.type": type(error).__name__, "exception.message": text})
 
 
-def _tell_try(attempt: Attempt, headers: Headers | None, waits: Facts, ago: float) -> None:
+def _tell_try(attempt: Attempt, headers: Headers | None, waits: Facts, ended_at: float) -> None:
     from opentelemetry.trace import get_current_span  # noqa: PLC0415  # an extra
 
     span = get_current_span()
-    sent_at = time.time_ns() - int((ago + attempt.seconds) * _NANOSECONDS)
+    sent_at = int((ended_at - attempt.seconds) * _NANOSECONDS)
     if waits:
         began_at = sent_at - int(attempt.waited * _NANOSECONDS)
         span.add_event("wait", {**waits, "legitmark.wait.duration": attempt.waited}, timestamp=began_at)

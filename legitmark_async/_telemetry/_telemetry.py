@@ -1,6 +1,7 @@
 """The one thing that calls tell of themselves, whoever listens."""
 
 import logging
+import time
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -83,8 +84,10 @@ class Telemetry:
         if LOG.isEnabledFor(logging.DEBUG):
             log_try(request, attempt, headers, error)
         if self._otel is not None:
+            # Spans are told in wall time.
+            ended_at = time.time() - (self.clock() - now)
             with self._guard:
-                self._otel.end_try(request, attempt, headers, error, self.clock() - now)
+                self._otel.end_try(request, attempt, headers, error, ended_at)
 
 
 @define(eq=False)
