@@ -3,8 +3,6 @@
 A module of its own, beside the package: pytest imports it at each start, and the package only when one of them is used.
 """
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
@@ -70,11 +68,8 @@ async def legitmark_sandbox(request: pytest.FixtureRequest, _legitmark_time: obj
     """An open sandbox on the event loop's time, with the options of the mark of the same name."""
     from legitmark_async.sandbox import Sandbox  # noqa: PLC0415  # only when it is used
 
-    loop = asyncio.get_running_loop()
-    epoch = time.time() - loop.time()
-    options = {"clock": loop.time, "now": lambda: epoch + loop.time(), **_options(request, "legitmark_sandbox")}
     failed = request.session.testsfailed
-    async with Sandbox(**options) as sandbox:
+    async with Sandbox(**_options(request, "legitmark_sandbox")) as sandbox:
         yield sandbox
     if sandbox.unmatched and request.session.testsfailed == failed:
         # Else a test with a path that is mistyped would pass, and have tried nothing.

@@ -1,6 +1,7 @@
 """What the tests of the whole client share: a sandbox, a client on it, and drafts."""
 
 import asyncio
+import inspect
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -18,6 +19,22 @@ asyncio.set_event_loop(None)
 settings.register_profile(
     "mutants", suppress_health_check=list(HealthCheck), derandomize=True, deadline=None, database=None
 )
+
+# Their tests start processes, or servers that are processes.
+_REAL_TIME = {"cli", "distributed", "limits"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Run each async test on virtual time, except those that start processes: nothing else depends on real time."""
+    if (
+        isinstance(item, pytest.Function)
+        and inspect.iscoroutinefunction(item.function)
+        and item.path.parent.name not in _REAL_TIME
+        and item.get_closest_marker("real_time") is None
+        and "legitmark_clock" not in item.fixturenames
+    ):
+        item.fixturenames.insert(0, "legitmark_clock")
+
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
 

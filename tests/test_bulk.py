@@ -89,6 +89,7 @@ async def test_announced_once(drafts: Drafts, tmp_path: Path, *, journal: bool) 
 
 async def test_all_created(client: Legitmark, sandbox: Sandbox, drafts: Drafts) -> None:
     """Every draft becomes one service request, and its outcome has both."""
+    sandbox.latency = 0.01
     run = client.sr.create_many(drafts(300))
 
     seen = await outcomes_of(run)

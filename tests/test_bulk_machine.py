@@ -39,7 +39,6 @@ from legitmark_async import (
 from legitmark_async._transport import Transport
 from legitmark_async._wire import Request, Response
 from legitmark_async.journal import State, Status
-from legitmark_async.journal._journal import _Note
 from legitmark_async.testing import make_item
 
 T = TypeVar("T")
@@ -196,23 +195,17 @@ class Process:
             settled = settled + 1 if self._threads_are_idle() else 0
 
     def _threads_are_idle(self) -> bool:
-        """Wait for what the threads are at; whether there was nothing."""
-        executor: Any = self.loop._default_executor  # type: ignore[attr-defined]  # every loop has one
-        if executor is not None and (
-            executor._work_queue.qsize() or executor._idle_semaphore._value < len(executor._threads)
-        ):
-            time.sleep(0.0002)
-            return False
+        """Give the threads time if they are working; return whether none of them was."""
         journal = getattr(None if self.run is None else self.run._maker.books, "journal", None)
-        if journal is None or not journal._thread.is_alive():
-            return True
-        idle, barrier = journal._notes.empty(), self.loop.create_future()
-        journal._notes.put(_Note(number=0, promise=barrier))
-        while journal._thread.is_alive() and not barrier.done():
-            self.spin()
-            time.sleep(0.0002)
-        barrier.cancel()
-        return bool(idle)
+        executors: list[Any] = [self.loop._default_executor]  # type: ignore[attr-defined]  # every loop has one
+        executors += [journal._executor] if journal is not None else []
+        for executor in executors:
+            if executor is None or not any(thread.is_alive() for thread in executor._threads):
+                continue
+            if executor._work_queue.qsize() or executor._idle_semaphore._value < len(executor._threads):
+                time.sleep(0.0002)
+                return False
+        return True
 
     def spin(self) -> None:
         """Run what is ready."""

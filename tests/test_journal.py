@@ -31,7 +31,6 @@ from legitmark_async import (
 )
 from legitmark_async.bulk._journal_books import JournalBooks
 from legitmark_async.journal import NO_OUTCOME, Entry, Journal, Known, Sample, State, Status, digest_of
-from legitmark_async.journal._journal import _Note
 from legitmark_async.journal._lock import HeldError, Lock, _describe
 from legitmark_async.journal._schema import MIGRATIONS, VERSION
 from legitmark_async.journal._store import Account, Row, Store, _advice, _first_that_reads, _transaction
@@ -366,8 +365,9 @@ def test_statuses() -> None:
     assert set(Status) == {"created", "uploaded", "submitted", "stuck", "failed", "unknown"}
 
 
+@pytest.mark.real_time
 async def test_closed_loop(path: Path, sandbox: Sandbox) -> None:
-    """A run that nobody ends keeps no process alive: its thread is a daemon."""
+    """A run that is never ended keeps no process alive."""
     script = (
         "import asyncio, sys; from legitmark_async import *\n"
         "async def main():\n"
@@ -552,8 +552,7 @@ async def test_who_waits_no_more(path: Path) -> None:
     rows = [journal.write((number, f"{number}", number, State.SENT, *[None] * 9)) for number in (1, 2)]
 
     rows[0].cancel()
-    async with asyncio.timeout(10):
-        await rows[1]
+    await rows[1]
     await journal.aclose(None, 0)
 
     with JournalReader(path) as reader:
@@ -696,8 +695,7 @@ def test_loop_that_is_gone(path: Path) -> None:
         return journal
 
     journal = asyncio.run(begin())
-    journal._notes.put(_Note())
-    journal._thread.join(10)
+    journal._executor.shutdown()
     journal._store.abandon()
 
     with JournalReader(path) as reader:
@@ -747,7 +745,6 @@ async def test_any_failure(path: Path) -> None:
     """Whatever makes writing fail is told to whoever waits, and to all that come later."""
     Failing.tries = 0
     journal = Journal(Failing.open(path, OURS))
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == "legitmark-journal"]
     row: Row = (1, "A", 7, State.SENT, *[None] * 9)
 
     for _ in range(2):
@@ -757,5 +754,6 @@ async def test_any_failure(path: Path) -> None:
     with pytest.raises(JournalError, match="MemoryError"):
         await journal.aclose("left early", 0)
 
-    assert Failing.tries == 1
-    assert (journal.run, thread.daemon, thread.is_alive()) == (1, True, False)
+    journal._executor.shutdown()
+    assert (journal.run, Failing.tries) == (1, 1)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("legitmark-journal")]

@@ -278,7 +278,7 @@ async def test_strange_texts(client: Legitmark, item: Item, path: Path) -> None:
 async def test_limits_and_samples(drafts: Drafts, path: Path) -> None:
     """The samples of a journal add up to its run, and tell what it waited for."""
     async with (
-        # So few and so long a window that samples, one a second, are taken while all wait, on a slow machine too.
+        # Samples are taken once a second, so some of them are taken while all wait.
         Sandbox(limits=Limits(partner=50, window=3.0)) as sandbox,
         Legitmark(sandbox.api_key, base_url=sandbox.url) as client,
     ):

@@ -1,7 +1,6 @@
 """From a service request to its verdict: get, find, progress, requirements, submit and wait_until, over the sandbox."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -28,7 +27,7 @@ from legitmark_async import (
     TransportError,
 )
 from legitmark_async.sandbox import Sandbox
-from legitmark_async.testing import make_photo
+from legitmark_async.testing import VirtualClock, make_photo
 from legitmark_async.webhooks import MediaRejected, parse
 
 # What a test passes on purpose although it isn't what is asked for.
@@ -417,13 +416,13 @@ async def test_wait_until_without_an_answer(client: Legitmark, sandbox: Sandbox,
         await client.sr.wait_until(sr.uuid, timeout=0.05)
 
 
-async def test_wait_until_condition_takes_long(client: Legitmark, sr: ServiceRequest) -> None:
+async def test_wait_until_condition_takes_long(client: Legitmark, sr: ServiceRequest, clock: VirtualClock) -> None:
     """The time that a condition takes counts too."""
     looks: list[ServiceRequest] = []
 
     def judge(sr: ServiceRequest) -> bool:
         looks.append(sr)
-        time.sleep(0.6)
+        clock.advance(0.6)
         return False
 
     with pytest.raises(DeadlineExceededError, match="the last state being DRAFT"):

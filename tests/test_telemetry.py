@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +22,7 @@ from waiting import until
 
 from legitmark_async import Legitmark, NotFoundError, OutcomeUnknownError, RetryPolicy, ServiceRequestDraft
 from legitmark_async.sandbox import Limits, Sandbox
-from legitmark_async.testing import make_drafts
+from legitmark_async.testing import VirtualClock, make_drafts
 
 QUICK = RetryPolicy(base=0.001, confirm_pauses=(0.001, 0.001))
 CREATE = "POST /api/v2/sr"
@@ -162,12 +163,16 @@ class TestRecords:
         assert told == {"http.response.header.date"}  # and neither Server nor Content-Type
 
 
-class Dawdler(logging.Filter):
-    """Takes its time for the record of a refused try, as a handler does that can't write."""
+class SlowFilter(logging.Filter):
+    """Takes 0.1 s for the record of a refused attempt, as a handler does that can't write."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self.clock = clock
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, after a while."""
-        time.sleep(0.1 if "answered 429" in record.getMessage() else 0.0)
+        """Let every record pass."""
+        self.clock.advance(0.1 if "answered 429" in record.getMessage() else 0.0)
         return True
 
 
@@ -195,26 +200,35 @@ class TestSpans:
         assert tracing.metrics["legitmark.call.duration"] == {("POST", "/api/v2/sr"): 1}
         assert tracing.metrics["legitmark.attempts"] == {("POST", "/api/v2/sr", 200): 1}
 
-    async def test_refused(self, draft: ServiceRequestDraft, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_refused(
+        self,
+        clock: VirtualClock,
+        draft: ServiceRequestDraft,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
         """A refusal and the wait for the limit are events of the call, in the order of their times; and are counted.
 
         It doesn't matter how long the logging of the refused try takes.
         """
         caplog.set_level(logging.DEBUG, "legitmark_async")
+        # Spans have wall-clock times: here the system's clock keeps to the virtual one.
+        monkeypatch.setattr(time, "time", lambda: 1_764_000_000.0 + clock.now)
         limits, tracing = Limits(partner=1, window=0.6), Tracing()
         async with Sandbox(limits=limits) as sandbox, Legitmark(sandbox.api_key, base_url=sandbox.url) as client:
             await client.sr.create(draft)
             tracing.listen(client)
-            with caplog.filtering(Dawdler()):
+            with caplog.filtering(SlowFilter(clock)):
                 await client.sr.create(ServiceRequestDraft("ITEM-2", draft.item))
 
         events = tracing.span.events
         assert [event.name for event in events] == ["attempt", "wait", "attempt"]
-        assert [event.timestamp for event in events] == sorted(event.timestamp for event in events)
+        # Nanoseconds; a float of epoch seconds is good to 238 of them.
+        assert all(later.timestamp - earlier.timestamp > -500 for earlier, later in pairwise(events))
         assert events[-1].timestamp - events[0].timestamp > 200_000_000
         (wait,) = tracing.events("wait")
         waited = (events[2].timestamp - events[1].timestamp) / 1e9
-        assert waited == pytest.approx(wait["legitmark.wait.duration"], abs=0.05)
+        assert waited == pytest.approx(wait["legitmark.wait.duration"], abs=1e-6)
         assert wait["legitmark.wait.reason"] == "partner limit of 1"
         assert [told["http.response.status_code"] for told in tracing.events("attempt")] == [429, 200]
         assert tracing.metrics["legitmark.refusals"] == {("POST", "/api/v2/sr", "partner_level"): 1}

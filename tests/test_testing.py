@@ -141,6 +141,19 @@ class TestVirtualTime:
         assert order == ["minute", "hour"]
         assert legitmark_clock.passed == pytest.approx(3600.0, abs=1.0)
 
+    async def test_advance(self, legitmark_clock: VirtualClock) -> None:
+        """Time that a computation takes passes without a turn of the event loop, and can't be taken back."""
+        async with asyncio.timeout(30) as timeout:
+            legitmark_clock.advance(29)
+            await asyncio.sleep(0)
+            assert not timeout.expired()
+        legitmark_clock.advance(1)
+
+        assert legitmark_clock.passed == 30
+        with pytest.raises(ValueError, match="time can't go back: -1 s"):
+            legitmark_clock.advance(-1)
+
+    @pytest.mark.real_time
     async def test_block(self) -> None:
         """It can be had for a block alone; then time passes as always."""
         loop = asyncio.get_running_loop()

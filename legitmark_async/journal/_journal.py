@@ -1,15 +1,15 @@
-"""A journal that is being written: one thread, which commits all that has come together while it last committed.
+"""A journal that is being written: one thread, which commits in one batch everything that arrived during the last one.
 
 A thread that has released the interpreter waits to get it back, up to 5 ms while the event loop is busy. So most
 batches are one statement, which is a transaction by itself.
 """
 
 import asyncio
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, Self
 
 from attrs import define, field, frozen
@@ -25,7 +25,7 @@ Promise = asyncio.Future[Any]
 
 @frozen(eq=False)
 class _Note:
-    """A row to write, or the number of an item to read, and who waits for it; or a sample; or the end."""
+    """A row to write or the number of an item to read, each with the future of its result; or a sample."""
 
     row: Row | None = None
     number: int | None = None
@@ -36,32 +36,45 @@ class _Note:
 
 @define(eq=False)
 class _Batch:
-    """What has come together."""
+    """Notes that are written together.
+
+    Attributes:
+        found: Results of the look-ups, by their future.
+    """
 
     rows: list[Row] = field(factory=list[Row])
-    promises: list[Promise] = field(factory=list[Promise])
-    notes: list[_Note] = field(factory=list[_Note])  # that are done after the rows are written
-    last: bool = False
+    promises: list[Promise] = field(factory=list[Promise])  # of the rows
+    notes: list[_Note] = field(factory=list[_Note])  # samples and look-ups, done after the rows are written
+    found: dict[Promise, Found] = field(factory=dict[Promise, Found])
 
     def add(self, note: _Note) -> None:
-        """Sort in a note."""
+        """Add a note."""
         if note.row is not None and note.promise is not None:
             self.rows.append(note.row)
             self.promises.append(note.promise)
-        elif note.sample is not None or note.number is not None:
-            self.notes.append(note)
         else:
-            self.last = True
+            self.notes.append(note)
+
+    def resolve(self, fault: JournalError | None) -> None:
+        """Give each future that still waits its result, or the fault."""
+        waiting = [note.promise for note in self.notes if note.promise is not None]
+        for promise in (*self.promises, *waiting):
+            if promise.done():
+                continue
+            if fault is None:
+                promise.set_result(self.found.get(promise))
+            else:
+                promise.set_exception(fault)
 
 
 class Journal:
     """Writes down what happens to the items of a run; opened by `open`, and closed by `aclose`.
 
-    The event loop hands notes over, and its thread writes them in their order. After the first failure nothing more is
-    written: whoever hands something over then gets the failure.
+    The event loop hands notes over, and one thread writes them in their order. After the first failure nothing more is
+    written: every later call gets that failure.
 
     Attributes:
-        known: The items that it knows; the event loop's own.
+        known: The items in the file; used by the event loop alone.
         run: Number of the run, from 1.
     """
 
@@ -71,9 +84,11 @@ class Journal:
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._notes: SimpleQueue[_Note] = SimpleQueue()
-        self._fault: JournalError | None = None  # the thread's own, until it has ended
-        self._thread = threading.Thread(target=self._write_all, name="legitmark-journal", daemon=True)
-        self._thread.start()
+        self._fault: JournalError | None = None  # set by the thread
+        # An executor, so that an event loop on virtual time can see that it is waited for.
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="legitmark-journal")
+        self._writing = False
+        self._closing = False
 
     @classmethod
     async def open(cls, path: Path, account: Account) -> Self:
@@ -85,14 +100,14 @@ class Journal:
         return cls(await asyncio.to_thread(Store.open, path, account))
 
     def write(self, row: Row) -> Promise:
-        """Hand over a row, and return what is done as soon as it is durable, or has failed."""
+        """Hand over a row, and return a future that is done as soon as the row is durable, or has failed."""
         promise = self._loop.create_future()
-        self._notes.put(_Note(row, promise=promise))
+        self._add(_Note(row, promise=promise))
         return promise
 
     def note(self, sample: Sequence[Any], offset: float | None) -> None:
-        """Hand over a sample, and how far the server's clock is before ours (s), for which nobody waits."""
-        self._notes.put(_Note(sample=sample, offset=offset))
+        """Hand over a sample, and how far the server's clock is ahead of ours (s), without waiting for it."""
+        self._add(_Note(sample=sample, offset=offset))
 
     async def lookup(self, number: int) -> Found:
         """Return an item's reference, its uuid, when it was sent, and how far the clocks were apart in that run.
@@ -100,9 +115,9 @@ class Journal:
         Raises:
             JournalError: It can't be read.
         """
-        # In the thread, whose connection it is, and behind what was handed over a moment ago.
+        # In the thread, whose connection it is, and after what was handed over before.
         promise: asyncio.Future[Found] = self._loop.create_future()
-        self._notes.put(_Note(number=number, promise=promise))
+        self._add(_Note(number=number, promise=promise))
         return await promise
 
     async def aclose(self, stopped: str | None, refused: int) -> None:
@@ -111,66 +126,59 @@ class Journal:
         Raises:
             JournalError: Something could not be written.
         """
-        self._notes.put(_Note())
-        await asyncio.to_thread(self._finish, stopped, refused)
+        self._closing = True
+        self._loop.run_in_executor(self._executor, self._write_batch).add_done_callback(self._written)
+        finishing = self._loop.run_in_executor(self._executor, self._finish, stopped, refused)
+        # Both are carried out all the same if this is cancelled; then the thread ends.
+        self._executor.shutdown(wait=False)
+        await finishing
+
+    def _add(self, note: _Note) -> None:
+        self._notes.put(note)
+        if not self._writing and not self._closing:
+            self._write_soon()
+
+    def _write_soon(self) -> None:
+        self._writing = True
+        self._loop.run_in_executor(self._executor, self._gather_and_write).add_done_callback(self._written)
+
+    def _written(self, writing: "asyncio.Future[_Batch]") -> None:
+        self._writing = False
+        writing.result().resolve(self._fault)
+        if not self._notes.empty() and not self._closing:
+            self._write_soon()
 
     def _finish(self, stopped: str | None, refused: int) -> None:
-        self._thread.join()
         if self._fault is None:
             self._store.close(stopped, refused)
         else:
             self._store.abandon()
             raise self._fault
 
-    def _write_all(self) -> None:
-        last = False
-        while not last:
-            batch = self._next_batch()
-            last = batch.last
-            found = self._work_off(batch) if self._fault is None else {}
-            waiting = [note.promise for note in batch.notes if note.promise is not None]
-            self._tell([*batch.promises, *waiting], found)
-
-    def _next_batch(self) -> _Batch:
-        batch = _Batch()
-        batch.add(self._notes.get())
+    def _gather_and_write(self) -> _Batch:
         # A commit costs the same for one row and for a hundred, and others are about to come.
         time.sleep(_GATHERING)
-        while not batch.last:
-            try:
-                batch.add(self._notes.get_nowait())
-            except Empty:
-                break
+        return self._write_batch()
+
+    def _write_batch(self) -> _Batch:
+        batch = _Batch()
+        while not self._notes.empty():
+            batch.add(self._notes.get())
+        if self._fault is None:
+            self._fault = self._write(batch)
         return batch
 
-    def _work_off(self, batch: _Batch) -> dict[Promise, Found]:
-        """Write what there is to write, and return what was looked up."""
-        found: dict[Promise, Found] = {}
+    def _write(self, batch: _Batch) -> JournalError | None:
+        """Write the rows and samples, and look up what is asked for; return what went wrong."""
         try:
             self._store.write(batch.rows)
             for note in batch.notes:
                 if note.sample is not None:
                     self._store.write_sample(note.sample, note.offset)
                 elif note.number is not None and note.promise is not None:  # pragma: no branch  # there is no other
-                    found[note.promise] = self._store.lookup(note.number)
+                    batch.found[note.promise] = self._store.lookup(note.number)
         except JournalError as error:
-            self._fault = error.with_traceback(None)
-        except Exception as error:  # noqa: BLE001  # whoever waits must be told, whatever it is
-            self._fault = JournalError(str(self._store.path), f"can't write to it: {error!r}")
-        return found
-
-    def _tell(self, promises: list[Promise], found: dict[Promise, Found]) -> None:
-        try:
-            self._loop.call_soon_threadsafe(_keep, promises, found, self._fault)
-        except RuntimeError:
-            return  # the loop is closed: nobody waits any more
-
-
-def _keep(promises: list[Promise], found: dict[Promise, Found], fault: JournalError | None) -> None:
-    for promise in promises:
-        if promise.done():
-            continue
-        if fault is None:
-            promise.set_result(found.get(promise))
-        else:
-            promise.set_exception(fault)
+            return error.with_traceback(None)
+        except Exception as error:  # noqa: BLE001  # the caller must get it, whatever it is
+            return JournalError(str(self._store.path), f"can't write to it: {error!r}")
+        return None

@@ -22,6 +22,18 @@ from legitmark_async.sandbox._webhooks import RETRIES, Delivery, Postman
 from legitmark_async.sandbox._wire import SeenRequest
 
 
+def _loop_time() -> float:
+    # Virtual in a test that uses virtual time. Outside the event loop the sandbox can only be inspected.
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:
+        return time.monotonic()
+
+
+def _wall_time() -> float:
+    return time.time() + _loop_time() - time.monotonic()
+
+
 @attrs.define(kw_only=True, eq=False)
 class Sandbox:
     """A look-alike of the API on a loopback port, open inside `async with`.
@@ -54,8 +66,8 @@ class Sandbox:
         webhook_secret: What they are signed with; made up if None.
         webhook_retries: Seconds before each try of an event.
         old_webhooks: Whether events have the fields of the older documentation.
-        clock: Monotonic seconds, of which windows are made.
-        now: Seconds of the epoch.
+        clock: Monotonic seconds that windows are measured in; the event loop's time by default.
+        now: Seconds since the epoch; by default the system's clock, shifted by as much as the event loop's time is.
 
     Raises:
         ValueError: A limit or fault is out of its range.
@@ -79,8 +91,8 @@ class Sandbox:
     _webhook_secret: str | None = attrs.field(default=None, alias="webhook_secret", repr=False)
     webhook_retries: Sequence[float] = attrs.field(default=RETRIES, on_setattr=attrs.setters.frozen)
     old_webhooks: bool = False
-    clock: Callable[[], float] = time.monotonic
-    now: Callable[[], float] = time.time
+    clock: Callable[[], float] = _loop_time
+    now: Callable[[], float] = _wall_time
     requests_seen: deque[SeenRequest] = attrs.field(init=False, repr=False, factory=lambda: deque(maxlen=1000))
     """The last 1,000 requests, oldest first; without the bytes of photos."""
     _api: Api = attrs.field(init=False, repr=False)

@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from attrs import define
+
+if TYPE_CHECKING:
+    from looptime import LoopTimeEventLoop
 
 
 @define(eq=False)
 class VirtualClock:
     """The virtual time of an event loop."""
 
-    _loop: asyncio.AbstractEventLoop
+    _loop: "LoopTimeEventLoop"
     _start: float
     _end: float | None = None
 
@@ -25,6 +29,17 @@ class VirtualClock:
         """Seconds since the block or the test began, to the microsecond."""
         # Less the error of a float: who waits a minute has waited 60.0.
         return round(self.now - self._start, 6)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass without giving the event loop a turn, as a long computation does.
+
+        Raises:
+            ValueError: The number of seconds is negative.
+        """
+        if seconds < 0:
+            message = f"time can't go back: {seconds} s"
+            raise ValueError(message)
+        self._loop.setup_looptime(start=self._loop.time() + seconds)
 
     def stop(self) -> None:
         """Note that the block has ended."""
@@ -51,7 +66,7 @@ def virtual_time() -> Iterator[VirtualClock]:
     virtual = looptime.patch_event_loop(loop, _enabled=False)
     virtual.setup_looptime(start=loop.time())
     with virtual.looptime_enabled():
-        clock = VirtualClock(loop, loop.time())
+        clock = VirtualClock(virtual, loop.time())
         try:
             yield clock
         finally:
