@@ -1,7 +1,7 @@
 """Every check of the project; `nox -l` lists them.
 
-`nox -s tests` is the one that matters first: it builds the wheel, installs it and runs the tests against it, on every
-supported Python that this machine has.
+`nox -s tests` comes first: it builds the wheel, installs it and runs the tests against it on this Python. `nox -s
+tests-all` does that on every supported Python.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_existing_virtualenvs = False
-nox.options.sessions = ["tests", "lint", "imports", "types", "docs", "package", "contract", "floors"]
+nox.options.sessions = ["tests-all", "lint", "imports", "types", "docs", "package", "contract", "floors"]
 
 ROOT = Path(__file__).parent
 PACKAGE = "legitmark_async"
@@ -69,30 +69,36 @@ def _wheel(session: nox.Session) -> str:
     return str(next(folder.glob("*.whl")))
 
 
-@nox.session(python=TESTED)
+@nox.session(default=False)
 def tests(session: nox.Session) -> None:
-    """Run the tests against the built wheel, on the oldest Python without speed-ups.
+    """Run the tests against the built wheel, on this Python and without optional speed-ups."""
+    _test(session, "-o", "asyncio_debug=false", speed=False)
 
-    The slowest few run on the newest alone. Asyncio's debug mode, which doubles the work, is for those in between, if
-    there are any.
+
+@nox.session(python=TESTED, name="tests-all")
+def tests_all(session: nox.Session) -> None:
+    """Run the tests on every supported Python, the slow ones on the newest alone.
+
+    The oldest has no optional speed-ups. Asyncio's debug mode, which doubles the work, is for the Pythons in between
+    if there are any.
     """
     between = TESTED[1:-1]
-    quick = () if session.python == TESTED[-1] else ("-m", "not slow")
+    slow = ("--slow",) if session.python == TESTED[-1] else ()
     debug = not between or session.python in between
-    _test(session, *quick, "-o", f"asyncio_debug={str(debug).lower()}", speed=session.python != TESTED[0])
+    _test(session, *slow, "-o", f"asyncio_debug={str(debug).lower()}", speed=session.python != TESTED[0])
 
 
 @nox.session(python=TESTED[:1])
 def floors(session: nox.Session) -> None:
     """Run the tests with the oldest dependencies that the package allows, on the oldest Python."""
-    _test(session, "-m", "not slow", "-o", "asyncio_debug=false", speed=True, versions=FLOORS)
+    _test(session, "-o", "asyncio_debug=false", speed=True, versions=FLOORS)
 
 
 @nox.session(python=TESTED[-1:], default=False)
 def coverage(session: nox.Session) -> None:
     """Run the tests on the newest Python, and tell which branches none of them takes."""
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
-    _test(session, "-o", "asyncio_debug=false", "--cov", "--cov-report=term", speed=True)
+    _test(session, "--slow", "-o", "asyncio_debug=false", "--cov", "--cov-report=term", speed=True)
 
 
 def _test(session: nox.Session, *options: str, speed: bool, versions: str = CONSTRAINTS) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from skip_summary import SLOW, skip_summary
 
 from legitmark_async import Item, Legitmark, ServiceRequestDraft
 from legitmark_async.sandbox import Sandbox
@@ -22,6 +23,27 @@ settings.register_profile(
 
 # Their tests start processes, or servers that are processes.
 _REAL_TIME = {"cli", "distributed", "limits"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the slow tests be asked for."""
+    parser.addoption("--slow", action="store_true", help="run the slow tests too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip the slow tests unless they are asked for."""
+    if not config.getoption("--slow"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(SLOW))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the run with a line on the skipped tests."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not hasattr(config, "workerinput"):  # of pytest-xdist's workers
+        skipped = reporter.getreports("skipped")
+        reporter.write_line(skip_summary(report.longrepr[2].removeprefix("Skipped: ") for report in skipped))
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from attrs import define, field
+from skip_summary import NO_SERVERS
 
 # Seconds for a server to start, and to end.
 _PATIENCE = 60.0
@@ -36,7 +37,7 @@ def _program(name: str) -> str:
     program = shutil.which(name)
     if program is None:
         assert "CI" not in os.environ, f"{name} is missing: .ci/run installs it"
-        pytest.skip(f"{name} is not installed: apt-get install redis-server rabbitmq-server")
+        pytest.skip(NO_SERVERS)
     return program
 
 

@@ -64,7 +64,7 @@ PARTS = {
 
 
 def _configuration(part: Part) -> str:
-    options = ["-o", "asyncio_debug=false", "-m", "not slow", "--hypothesis-profile=mutants"]
+    options = ["-o", "asyncio_debug=false", "--hypothesis-profile=mutants"]
     told = {
         "source_paths": ["legitmark_async"],
         "only_mutate": [f"legitmark_async/{module}" for module in part.modules],

@@ -406,7 +406,7 @@ def test_dumps() -> None:
     assert _codec.dumps({"b": "包é", "a": {"c": None}}) == '{"b":"包é","a":{"c":null}}'.encode()
 
 
-@pytest.mark.skipif("orjson" not in sys.modules, reason="these are the tests of the standard library then")
+@pytest.mark.skipif("orjson" not in sys.modules, reason="no orjson: run it with `nox -s tests-all`")
 def test_standard_library() -> None:
     """Without orjson the same tests hold: they are run again, in a process that can't import it."""
     program = "import sys, pytest; sys.modules['orjson'] = None; sys.exit(pytest.main(sys.argv[1:]))"

@@ -235,7 +235,7 @@ async def test_same_hash(client: Legitmark, drafts: Drafts, path: Path) -> None:
         assert [await books._changed(draft, [1]) for draft in drafts(2)] == [1, 0]
 
 
-@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="there is nobody else to be")
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="no other users here: run it on Linux as root")
 @pytest.mark.parametrize(
     ("folder", "words"),
     [
@@ -276,7 +276,7 @@ def nobody() -> Iterator[None]:
         os.seteuid(everybody)
 
 
-@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="there is nobody else to be")
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="no other users here: run it on Linux as root")
 def test_read_where_nothing_is_written() -> None:
     """A journal can be read from a medium that can't be written to, and nothing else is taken for one there."""
     with tempfile.TemporaryDirectory() as name:

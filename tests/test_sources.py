@@ -379,7 +379,7 @@ def test_file_goes_away(read: Read) -> None:
         next(drafts)
 
 
-SEES_OPEN_FILES = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system doesn't tell")
+SEES_OPEN_FILES = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc here: run it on Linux")
 CSV_TEXT = f"{HEADER}\nA,{ROW}\nB,{ROW}\n"
 JSONL_TEXT = (json.dumps(OBJECT) + "\n") * 2
 

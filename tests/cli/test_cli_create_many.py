@@ -280,7 +280,7 @@ def test_out_that_can_not_be(legitmark: Run, sandbox: Mapping[str, str], tmp_pat
 def test_disk_full(legitmark: Run, sandbox: Mapping[str, str]) -> None:
     """If an outcome can't be written the run stops, and both are told."""
     if not Path("/dev/full").exists():
-        pytest.skip("there is no /dev/full")
+        pytest.skip("no /dev/full here: run it on Linux")
 
     done = legitmark("create-many", "-", "--out", "/dev/full", stdin=HEADER + row("D-1"), **sandbox)
 

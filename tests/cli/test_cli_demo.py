@@ -44,7 +44,7 @@ def test_demo_interrupted(start: Start) -> None:
     assert process.stdout.read() == b""
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="has no pseudo-terminals")
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals here: run it on Linux")
 def test_bar(environment: Mapping[str, str]) -> None:
     """In a terminal a bar tells how many are created and when the rate limit opens, in one line of 80 columns."""
     ours, theirs = os.openpty()

@@ -161,7 +161,7 @@ def test_export_is_interrupted(start: "Callable[..., subprocess.Popen[bytes]]", 
     assert len(out.read_bytes().splitlines()) < 300_000
 
 
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="nobody tells which files a process has mapped")
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc here: run it on Linux")
 def test_report_is_interrupted(start: "Callable[..., subprocess.Popen[bytes]]", journal: Path) -> None:
     """So it does a report, while that reads."""
     multiply(journal, 300_000)

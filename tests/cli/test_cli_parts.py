@@ -43,7 +43,7 @@ def test_no_streams(monkeypatch: pytest.MonkeyPatch) -> None:
         _output.stdout()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here: run it on Linux")
 def test_full_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
     """What can't be written at the end is dropped: else Python would complain of it at exit."""
     with Path("/dev/full").open("w", encoding="utf-8") as full:
@@ -71,7 +71,7 @@ def test_no_terminal(tmp_path: Path) -> None:
         assert not lines.in_terminal
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here: run it on Linux")
 async def test_slow_reader(tmp_path: Path) -> None:
     """A long line waits for its reader in a thread, and comes whole."""
     pipe = tmp_path / "out"
