@@ -9,13 +9,14 @@ from importlib.metadata import version
 import aiohttp
 import pytest
 from aiohttp import web
+from waiting import until
 
 import legitmark_async
 from legitmark_async import ConfigurationError, Legitmark, RetryPolicy, ServiceRequest, ServiceRequestDraft
 from legitmark_async._pacer import Lane, Pacer, Refusal
 from legitmark_async.models import LimitType
 from legitmark_async.sandbox import Limits, Sandbox
-from legitmark_async.testing import make_item
+from legitmark_async.testing import make_item, virtual_time
 
 Drafts = Callable[[int], Iterator[ServiceRequestDraft]]
 KEY = "leo_0123456789abcdef"
@@ -25,13 +26,6 @@ CLIENT = web.AppKey("client", Legitmark)
 def pacer_of(client: Legitmark) -> Pacer:
     """Give the pacer of a client."""
     return client._shared.api.pacer
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the others go on until something is so."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  # there is no event for it
-            await asyncio.sleep(0)
 
 
 def new_loop() -> "asyncio.Runner":
@@ -46,6 +40,10 @@ def test_three_loops(limits: Limits | None, drafts: Drafts) -> None:
     clients: list[Legitmark] = []
 
     async def create() -> list[str | None]:
+        with virtual_time():
+            return await create_in_sandbox()
+
+    async def create_in_sandbox() -> list[str | None]:
         async with sandbox:
             if not clients:
                 clients.append(Legitmark(sandbox.api_key, base_url=sandbox.url))
